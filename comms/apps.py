@@ -1,0 +1,8 @@
+from django.apps import AppConfig
+
+
+class CommsConfig(AppConfig):
+    name = "comms"
+
+    def ready(self) -> None:
+        from comms import receivers  # noqa: F401

@@ -1,0 +1,117 @@
+"""One update as the bytes of a mail (RFC 5322): text and HTML alternative once, then the headers of each copy.
+
+Everything is frozen when it is queued, so that a second try sends the same message, not a similar one.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime, parseaddr
+from typing import Any
+
+from django.conf import settings
+from django.template.loader import render_to_string
+
+from comms.clean import one_line
+from comms.drafts import Words
+from comms.models import Notice
+from incidents.models import EvidenceChain, Incident
+from incidents.terms import NoticeKind
+
+_FACT = re.compile(r"([A-Z][^:\n]{1,40}): (\S.*)")
+
+
+@dataclass(frozen=True)
+class Letter:
+    """An update ready to be addressed: the parts that every copy shares."""
+
+    subject: str
+    text: str
+    html: str
+
+
+def written(incident: Incident, kind: NoticeKind, words: Words, chain: EvidenceChain) -> Letter:
+    """The whole letter: the words, where they belong, and the log's head, so that every inbox is a witness."""
+    context = {
+        "subject": words.subject,
+        "body": words.body,
+        "blocks": list(blocks(words.body)),
+        "kind": kind.value,
+        "label": NoticeKind(kind).label,
+        "reference": incident.reference,
+        "product": incident.product.name,
+        "level": f"{incident.level.value} {incident.level_text.name}",
+        "drill": incident.drill,
+        "url": settings.PUBLIC_URL + incident.get_absolute_url(),
+        "witness": f"Evidence log: entry {chain.seq}, head {chain.hash[:16]}",
+    }
+    text, html = (render_to_string(f"email/body.{end}", context) for end in ("txt", "html"))
+    return Letter(words.subject, text, "\n".join(line.strip() for line in html.splitlines() if line.strip()))
+
+
+def blocks(body: str) -> Iterator[dict[str, Any]]:
+    """The body as facts, lists and lines, for the HTML part: `Name: value`, then `Name:` with `- item` lines."""
+    heading, items = "", list[str]()
+    for line in body.splitlines():
+        if line.startswith("- "):
+            items.append(line[2:])
+            continue
+        if heading or items:
+            yield {"list": items, "name": heading}
+            heading, items = "", []
+        if line.endswith(":") and len(line) <= 60:
+            heading = line[:-1]
+        elif found := _FACT.fullmatch(line):
+            yield {"name": found[1], "value": found[2].removesuffix(".")}
+        elif line.strip():
+            yield {"line": line}
+    if heading or items:
+        yield {"list": items, "name": heading}
+
+
+def payload(letter: Letter, boundary: str) -> bytes:
+    """The MIME headers and parts that all copies share."""
+    message = EmailMessage(policy=SMTP)
+    message.set_content(letter.text, cte="quoted-printable")
+    message.add_alternative(letter.html, subtype="html", cte="quoted-printable")
+    message.set_boundary(f"=_{boundary}")
+    return message.as_bytes()
+
+
+def message_id(copy_id: uuid.UUID) -> str:
+    return f"<{copy_id}@{settings.MAIL_DOMAIN}>"
+
+
+def sender() -> str:
+    """The envelope's sender: the address of DEFAULT_FROM_EMAIL alone."""
+    return parseaddr(settings.DEFAULT_FROM_EMAIL)[1]
+
+
+@dataclass(frozen=True)
+class Copy:
+    """Whom one copy goes to, and the first mail of the incident that they got."""
+
+    id: uuid.UUID
+    name: str
+    address: str
+    first: str = ""
+
+
+def addressed(copy: Copy, letter: Letter, shared: bytes, notice: Notice) -> bytes:
+    """The full bytes of one copy. A thread begins with the incident's first mail to this reader."""
+    head = EmailMessage(policy=SMTP)
+    head["Date"] = format_datetime(notice.issued_at)
+    head["From"] = settings.DEFAULT_FROM_EMAIL
+    head["To"] = Address(display_name=one_line(copy.name), addr_spec=copy.address)
+    head["Subject"] = letter.subject
+    lines = [f"Message-ID: {message_id(copy.id)}", "Auto-Submitted: auto-generated", "X-Auto-Response-Suppress: All"]
+    lines += [f"X-Incident: {notice.incident.reference}", f"X-Sequence: {notice.sequence}"]
+    if copy.first:
+        lines += [f"In-Reply-To: {copy.first}", f"References: {copy.first}"]
+    return head.as_bytes().removesuffix(b"\r\n") + "\r\n".join(lines).encode("ascii") + b"\r\n" + shared

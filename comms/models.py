@@ -1,0 +1,157 @@
+"""What is said: who is told, what was told, and one row for each copy."""
+
+from __future__ import annotations
+
+import uuid
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from incidents.models import Incident, Product
+from incidents.terms import NoticeKind
+
+
+class Recipient(models.Model):
+    """A stakeholder of a product who gets its updates."""
+
+    product = models.ForeignKey(Product, models.CASCADE, related_name="recipients")
+    name = models.CharField(max_length=120)
+    email = models.EmailField()
+    active = models.BooleanField(default=True)
+
+    class Meta:
+        ordering = ("name",)
+        constraints: ClassVar = [models.UniqueConstraint(fields=["product", "email"], name="recipient_once")]
+
+    def __str__(self) -> str:
+        return f"{self.name} <{self.email}>"
+
+
+class NoticeState(models.TextChoices):
+    DRAFT = "draft", "Draft"
+    SENDING = "sending", "Sending"
+    SENT = "sent", "Sent"
+    FAILED = "failed", "Reached nobody"
+
+
+ISSUED = (NoticeState.SENDING, NoticeState.SENT, NoticeState.FAILED)
+
+
+class Notice(models.Model):
+    """One update to stakeholders. A draft is edited in place; once issued its words are frozen."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    incident = models.ForeignKey(Incident, models.PROTECT, related_name="notices")
+    kind = models.CharField(max_length=12, choices=NoticeKind.choices)
+    state = models.CharField(max_length=8, choices=NoticeState.choices, default=NoticeState.DRAFT)
+    subject = models.CharField(max_length=300)
+    body = models.TextField(max_length=64_000)
+    next_update_at = models.DateTimeField(null=True)
+    written_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    written_at = models.DateTimeField()
+    # Counts an incident's issued notices: X-Sequence, by which a reader puts copies in order.
+    sequence = models.PositiveIntegerField(null=True)
+    words_sha256 = models.CharField("SHA-256 of subject and body", max_length=64, blank=True)
+    issued_at = models.DateTimeField(null=True)
+    sent_at = models.DateTimeField(null=True)
+    rung_at = models.DateTimeField(null=True)
+    # A cadence slot is unique: one reminder for one promised time, however many sweeps see it.
+    slot = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("written_at",)
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["incident", "kind"], condition=Q(state="draft"), name="one_draft_a_kind"),
+            models.UniqueConstraint(fields=["incident", "kind", "slot"], name="one_notice_a_slot"),
+            models.UniqueConstraint(fields=["incident", "sequence"], name="notice_sequence_once"),
+            models.CheckConstraint(
+                condition=Q(state="draft") | Q(issued_at__isnull=False, sequence__isnull=False),
+                name="issued_notice_has_time_and_number",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.subject
+
+    @property
+    def name(self) -> str:
+        """`Update A` for the runbook's three, the label for our own."""
+        return f"Update {self.kind}" if len(self.kind) == 1 else str(NoticeKind(self.kind).label)
+
+
+class DeliveryState(models.TextChoices):
+    QUEUED = "queued", "Queued"
+    SENDING = "sending", "Sending"
+    SENT = "sent", "Sent"
+    FAILED = "failed", "Failed"
+
+
+OPEN_DELIVERY = (DeliveryState.QUEUED, DeliveryState.SENDING)
+
+
+class Delivery(models.Model):
+    """One recipient's copy: its bytes and Message-ID are frozen when it is queued."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    notice = models.ForeignKey(Notice, models.PROTECT, related_name="deliveries")
+    name = models.CharField(max_length=120)
+    email = models.CharField("mailbox", max_length=254)
+    message_id = models.CharField(max_length=200, unique=True)
+    content = models.BinaryField()
+    sha256 = models.CharField(max_length=64)
+    state = models.CharField(max_length=8, choices=DeliveryState.choices, default=DeliveryState.QUEUED)
+    tries = models.PositiveSmallIntegerField(default=0)
+    epoch = models.PositiveIntegerField(default=0)
+    lease_owner = models.CharField(max_length=80, blank=True)
+    lease_until = models.DateTimeField(null=True)
+    not_before = models.DateTimeField()
+    answer = models.CharField("what the mail server said", max_length=500, blank=True)
+    sent_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("name",)
+        verbose_name_plural = "deliveries"
+        indexes: ClassVar = [models.Index(fields=["state", "not_before"], name="delivery_due")]
+        constraints: ClassVar = [models.UniqueConstraint(fields=["notice", "email"], name="one_copy_a_recipient")]
+
+    def __str__(self) -> str:
+        return f"{self.notice} to {self.email}"
+
+
+class ReportState(models.TextChoices):
+    QUEUED = "queued", "Queued"
+    RENDERING = "rendering", "Rendering"
+    READY = "ready", "Ready"
+    FAILED = "failed", "Failed"
+
+
+class Report(models.Model):
+    """The incident report as PDF, as the log stood at one entry."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    incident = models.ForeignKey(Incident, models.PROTECT, related_name="reports")
+    evidence_seq = models.PositiveBigIntegerField()
+    state = models.CharField(max_length=10, choices=ReportState.choices, default=ReportState.QUEUED)
+    progress = models.CharField("what the renderer is doing", max_length=80, blank=True)
+    asked_at = models.DateTimeField()
+    rung_at = models.DateTimeField(null=True)
+    tries = models.PositiveSmallIntegerField(default=0)
+    epoch = models.PositiveIntegerField(default=0)
+    lease_until = models.DateTimeField(null=True)
+    pages = models.PositiveIntegerField(default=0)
+    size = models.PositiveIntegerField("size in bytes", default=0)
+    sha256 = models.CharField(max_length=64, blank=True)
+    file = models.FileField(upload_to="reports/", max_length=200)
+    problem = models.CharField(max_length=500, blank=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("asked_at",)
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["incident", "evidence_seq"], name="one_report_an_entry")
+        ]
+
+    def __str__(self) -> str:
+        return f"report of {self.incident} at entry {self.evidence_seq}"

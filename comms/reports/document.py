@@ -1,0 +1,86 @@
+"""The report's text: the facts of one moment, laid into the templates of templates/report/."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC
+from itertools import groupby
+
+from django.db import transaction
+from django.template.loader import render_to_string
+from django.utils.html import escape
+from django.utils.safestring import SafeString, mark_safe
+
+from comms.facts import Facts, facts_of
+from comms.templatetags.paper import NBSP, SIGNS, day
+from incidents.board import TimelineRow
+from incidents.evidence import log
+from incidents.models import Incident
+from incidents.steps.base import locked
+from incidents.terms import ActionState
+
+MOST_ROWS = 2000
+SETTLED = (ActionState.SUCCEEDED, ActionState.WAIVED)
+
+
+@dataclass(frozen=True)
+class Written:
+    """A report ready to be rendered, and the entry of the log it was written at."""
+
+    html: str
+    seq: int
+    identifier: str
+
+
+def written(incident: Incident) -> Written:
+    """Write the report of an incident as it is now. No step runs meanwhile, so every page tells of one moment."""
+    with transaction.atomic():
+        current = locked(incident.pk)
+        facts = facts_of(current, timeline_rows=MOST_ROWS)
+        verdict = log.verify(current.chain)
+    intact = verdict.reason if not verdict.is_intact else ""
+    name = f"{facts.reference}/{facts.chain.seq}/{facts.chain.head}"
+    return Written(html_of(facts, fault=intact), facts.chain.seq, hashlib.sha256(name.encode()).hexdigest()[:32])
+
+
+def html_of(facts: Facts, *, fault: str = "") -> str:
+    """The whole report as HTML.
+
+    Args:
+        fault: what a verification of the evidence chain found; empty when it is intact.
+    """
+    points = {step.key: step.points for step in facts.book.steps}
+    context = {
+        "facts": facts,
+        "levels": facts.book.levels.values(),
+        **{f"{word}_points": points[word] for word in ("declare", "target", "verify", "unfreeze")},
+        "settled_actions": sum(action.state in SETTLED for action in facts.actions),
+        "passing_gates": sum(gate.passes for gate in facts.gates),
+        "fault": fault,
+        "timeline": timeline(facts.timeline),
+        "left_out": facts.chain.seq - len(facts.timeline),
+        "most_rows": MOST_ROWS,
+    }
+    return render_to_string("report/report.html", context)
+
+
+def timeline(rows: Iterable[TimelineRow]) -> SafeString:
+    """The log as paragraphs under their days, joined once: two thousand includes would cost a second."""
+    parts = []
+    for date, of_day in groupby(rows, key=lambda row: row.at.astimezone(UTC).date()):
+        parts.append(f"<h3>{day(date)}</h3>")
+        parts += _lines(of_day)
+    return mark_safe("".join(parts))  # noqa: S308 - every value is escaped below
+
+
+def _lines(rows: Iterable[TimelineRow]) -> Iterator[str]:
+    for row in rows:
+        place = f"{row.seq:>5}  {row.at.astimezone(UTC):%H:%M:%S}".replace(" ", NBSP)
+        who = f"{row.actor}, {row.role}" if row.role else row.actor
+        second = f", second person {row.second}" if row.second else ""
+        yield (
+            f'<p class="entry {row.tone}"><code>{place}</code><b>{SIGNS.get(row.tone, "●")}</b>{escape(row.sentence)} '
+            f"<small>{escape(who + second)}</small></p>"
+        )

@@ -1,0 +1,157 @@
+"""What may be typed into a connector and a wiring, judged by the connector's own check."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+from incidents import dispatch
+from incidents.connectors import probe, registry, signing
+from incidents.evidence.chain import NotCanonical, canonical
+from incidents.models import Connector, Wiring
+from incidents.models.connector import validate_secret_reference
+from incidents.runbook import versions
+from incidents.terms import ConnectorKind
+
+LONGEST_JSON = 20_000
+LONGEST_DEADLINE_SECONDS = 3600
+FOR_GATES = {ConnectorKind.PROBE, ConnectorKind.COMMAND, ConnectorKind.MANUAL}
+FOR_ACTIONS = {ConnectorKind.WEBHOOK, ConnectorKind.COMMAND, ConnectorKind.MANUAL}
+
+
+def problems_of(kind: str, config: Any, secret: str, *, here: bool = False) -> list[str]:
+    """Why a connector cannot work, in sentences; with `here`, also what this process's environment lacks."""
+    checker = probe if kind == ConnectorKind.PROBE else registry[kind]
+    found = checker.check(config, dispatch.limits())
+    if kind == ConnectorKind.WEBHOOK and not secret:
+        found.append("A webhook is signed: name the variable that holds its signing secret, such as env:DEPLOY_SECRET.")
+    if secret and here:
+        name = secret.removeprefix("env:")
+        value = os.environ.get(name)
+        if not value:
+            found.append(f"{name} is not set in the environment of the web process; the worker needs it as well.")
+        elif kind == ConnectorKind.WEBHOOK:
+            found += signing.problems(value)
+    return found
+
+
+class ObjectField(forms.JSONField):
+    """A JSON object that the log can hold, with errors that name the place."""
+
+    widget = forms.Textarea(attrs={"rows": 8, "cols": 80, "spellcheck": "false"})
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(required=False, initial=dict, **kwargs)
+
+    def to_python(self, value: Any) -> Any:
+        text = (value or "{}") if not isinstance(value, dict) else json.dumps(value)
+        if len(text) > LONGEST_JSON:
+            raise ValidationError(f"This is longer than {LONGEST_JSON} characters.")
+        try:
+            found = json.loads(text)
+            canonical({"value": found})
+        except json.JSONDecodeError as error:
+            raise ValidationError(f"Line {error.lineno}, column {error.colno}: {error.msg}.") from error
+        except NotCanonical as error:
+            raise ValidationError(str(error)) from error
+        except (ValueError, RecursionError) as error:
+            raise ValidationError("This cannot be read as JSON.") from error
+        if not isinstance(found, dict):
+            raise ValidationError('Write a JSON object, such as {"url": "https://…"}.')
+        return found
+
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        return initial if self.disabled else data
+
+    def prepare_value(self, value: Any) -> Any:
+        return json.dumps(value, indent=2, ensure_ascii=False) if isinstance(value, dict) else value
+
+
+class ConnectorForm(forms.ModelForm):
+    """A connector. Its secret is a reference, typed and never shown."""
+
+    config = ObjectField(help_text="The settings of this kind, as a JSON object.")
+    secret = forms.CharField(
+        required=False,
+        validators=[validate_secret_reference],
+        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
+        help_text="env:NAME, the environment variable that holds it. Leave empty to keep what is set.",
+    )
+    forget_secret = forms.BooleanField(required=False, label="Forget the secret")
+    deadline_seconds = forms.IntegerField(min_value=1, max_value=LONGEST_DEADLINE_SECONDS, initial=120)
+
+    class Meta:
+        model = Connector
+        fields = ("name", "kind", "config", "secret", "deadline_seconds", "enabled")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.warnings: list[str] = []
+        self.kept = self.instance.secret
+        self.initial.pop("secret", None)
+        if self.kept:
+            self.fields["secret"].help_text = f"Set: {self.kept[:8]}••••. Leave empty to keep it."
+
+    def clean_secret(self) -> str:
+        return str(self.cleaned_data["secret"] or self.kept)
+
+    def clean(self) -> dict[str, Any]:
+        asked: dict[str, Any] = super().clean() or {}
+        if asked.get("forget_secret"):
+            asked["secret"] = ""
+        if {"kind", "config", "secret"} <= set(asked):
+            found = problems_of(asked["kind"], asked["config"], asked["secret"])
+            if asked.get("enabled"):
+                for sentence in found:
+                    self.add_error("config", sentence)
+            self.warnings = found
+        return asked
+
+
+class WiringForm(forms.ModelForm):
+    """Which connector does an action or checks a gate of the current runbook."""
+
+    key = forms.ChoiceField(label="Action or gate")
+    arguments = ObjectField(help_text="Texts by name, handed to the connector.")
+
+    class Meta:
+        model = Wiring
+        fields = ("product", "key", "connector", "arguments", "target_key")
+        help_texts = {
+            "connector": "An incident takes its wiring when its plan is made; a later change does not reach it."
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        book = versions.current().content
+        self.gates = [(row.key, f"{row.key} · {row.name}") for row in book.gates]
+        actions = [(row.key, f"{row.key} · {row.name}") for row in book.actions]
+        choices: list[Any] = [("Actions", actions), ("Gates", self.gates)]
+        if self.instance.key and self.instance.key not in dict(actions + self.gates):
+            choices.append(("No longer in the runbook", [(self.instance.key, self.instance.key)]))
+        self.fields["key"].choices = choices  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        asked: dict[str, Any] = super().clean() or {}
+        if {"key", "connector", "arguments"} <= set(asked):
+            self._check(asked["key"], asked["connector"], asked["arguments"])
+        return asked
+
+    def _check(self, key: str, connector: Connector, arguments: dict[str, Any]) -> None:
+        is_gate = key in dict(self.gates)
+        if connector.kind not in (FOR_GATES if is_gate else FOR_ACTIONS):
+            what = "A gate is checked by a probe or a command" if is_gate else "An action is not done by a probe"
+            self.add_error("connector", f"{what}; “{connector}” is a {connector.get_kind_display().lower()}.")
+        elif not all(isinstance(value, str) for value in arguments.values()):
+            self.add_error("arguments", "Every argument is a text.")
+        elif "command" in connector.config:
+            fixed = connector.config.get("arguments", {})
+            clashes = [name for name, value in arguments.items() if fixed.get(name, value) != value]
+            found = [f"The argument “{name}” is fixed by the connector." for name in clashes]
+            found += problems_of(connector.kind, connector.config | {"arguments": arguments | fixed}, connector.secret)
+            for sentence in found:
+                self.add_error("arguments", sentence)

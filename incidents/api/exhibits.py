@@ -1,0 +1,137 @@
+"""Evidence a person brings for a cleanup area, an action or a gate: a text, a link or a file. And files read back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.files.uploadedfile import UploadedFile as DjangoUpload
+from django.db import transaction
+from django.http import FileResponse, Http404
+from ninja import File, Form, Router, UploadedFile
+from pydantic import Field
+
+from incidents import authority, lifecycle, policy
+from incidents.api.found import ApiRequest, incident_of, row_of
+from incidents.api.shapes import Acted, acted, bytes_of
+from incidents.api.strict import Given, Link, Text, length
+from incidents.evidence import attachments
+from incidents.models import Exhibit, Incident
+from incidents.steps import cleanup
+from incidents.steps.base import Denied, Refused
+from incidents.terms import Act, Phase, Role
+
+router = Router()
+_MADE: dict[int, Any] = {201: Acted}
+
+
+class Exhibiting(Given):
+    text: Text = Field("", max_length=length(Exhibit, "text"))
+    link: Link = Field("", max_length=length(Exhibit, "link"))
+
+
+class Caption(Given):
+    text: Text = Field("", max_length=length(Exhibit, "text"))
+
+
+@router.post("/{ref}/cleanup/evidence/{key}", response=_MADE, tags=["cleanup"])
+def show_for_cleanup(request: ApiRequest, ref: str, key: str, body: Exhibiting) -> Acted:
+    """Bring a text or a link that the checklist asks for, such as `repair-notes`."""
+    return _bring(request, *_cleanup(request, ref, key), text=body.text, link=body.link)
+
+
+@router.post("/{ref}/cleanup/evidence/{key}/file", response=_MADE, tags=["cleanup"])
+def upload_for_cleanup(
+    request: ApiRequest, ref: str, key: str, file: File[UploadedFile], caption: Form[Caption]
+) -> Acted:
+    """Bring a file that the checklist asks for."""
+    return _bring(request, *_cleanup(request, ref, key), text=caption.text, file=file)
+
+
+@router.post("/{ref}/rollback/actions/{key}/evidence", response=_MADE, tags=["rollback"])
+def show_for_action(request: ApiRequest, ref: str, key: str, body: Exhibiting) -> Acted:
+    """Bring a text or a link for an action."""
+    return _bring(request, *_action(request, ref, key), text=body.text, link=body.link)
+
+
+@router.post("/{ref}/rollback/actions/{key}/evidence/file", response=_MADE, tags=["rollback"])
+def upload_for_action(
+    request: ApiRequest, ref: str, key: str, file: File[UploadedFile], caption: Form[Caption]
+) -> Acted:
+    """Bring a file for an action."""
+    return _bring(request, *_action(request, ref, key), text=caption.text, file=file)
+
+
+@router.post("/{ref}/verify/gates/{key}/evidence", response=_MADE, tags=["verify"])
+def show_for_gate(request: ApiRequest, ref: str, key: str, body: Exhibiting) -> Acted:
+    """Bring a text or a link for a gate."""
+    return _bring(request, *_gate(request, ref, key), text=body.text, link=body.link)
+
+
+@router.post("/{ref}/verify/gates/{key}/evidence/file", response=_MADE, tags=["verify"])
+def upload_for_gate(request: ApiRequest, ref: str, key: str, file: File[UploadedFile], caption: Form[Caption]) -> Acted:
+    """Bring a file for a gate."""
+    return _bring(request, *_gate(request, ref, key), text=caption.text, file=file)
+
+
+@router.get(
+    "/{ref}/attachments/{int:attachment_id}",
+    response={200: None},
+    tags=["evidence"],
+    openapi_extra=bytes_of("application/octet-stream"),
+)
+def download(request: ApiRequest, ref: str, attachment_id: int) -> FileResponse:
+    """A file's bytes, hashed again before the first one is sent; 409 when they are not what was uploaded."""
+    attachment = row_of(incident_of(request, ref).attachments, "file", pk=attachment_id)
+    content = attachments.open(attachment)
+    response = FileResponse(
+        content, as_attachment=True, filename=attachment.name, content_type="application/octet-stream"
+    )
+    response["Content-Length"] = str(attachment.size)
+    response["Content-Security-Policy"] = "sandbox; default-src 'none'"
+    return response
+
+
+def _cleanup(request: ApiRequest, ref: str, key: str) -> tuple[Incident, str, Role]:
+    incident = incident_of(request, ref)
+    for area in incident.book.cleanup:
+        if key in {wanted.key for wanted in area.evidence}:
+            return incident, cleanup.subject(key), area.owner
+    raise Http404("This incident's checklist asks for no such evidence.")
+
+
+def _action(request: ApiRequest, ref: str, key: str) -> tuple[Incident, str, Role]:
+    incident = incident_of(request, ref)
+    return incident, f"action:{key}", Role(row_of(incident.actions, "action", key=key).owner)
+
+
+def _gate(request: ApiRequest, ref: str, key: str) -> tuple[Incident, str, Role]:
+    incident = incident_of(request, ref)
+    return incident, f"gate:{key}", Role(row_of(incident.gates, "gate", key=key).owner)
+
+
+def _bring(
+    request: ApiRequest,
+    incident: Incident,
+    on: str,
+    owner: Role,
+    *,
+    text: str = "",
+    link: str = "",
+    file: DjangoUpload | None = None,
+) -> Acted:
+    by = request.auth.user
+    with transaction.atomic():
+        attachment = None
+        if file:
+            _may_bring(incident, owner, by)
+            attachment = attachments.store(incident, file, by)
+        exhibit = cleanup.attach(incident, on, owner=owner, by=by, text=text, link=link, attachment=attachment)
+    return acted(incident, exhibit.pk)
+
+
+def _may_bring(incident: Incident, owner: Role, by: Any) -> None:
+    """The step asks the same again; here it keeps a file from being stored for someone who may not bring it."""
+    if authority.can(by, Act.ATTACH_EVIDENCE, incident, owner) is None:
+        raise Denied(f"{Act.ATTACH_EVIDENCE.label} is for the {policy.who_may(Act.ATTACH_EVIDENCE, owner)}.")
+    if sentence := lifecycle.refusal(Act.ATTACH_EVIDENCE, Phase(incident.phase)):
+        raise Refused(sentence)

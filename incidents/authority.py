@@ -1,0 +1,103 @@
+"""Who may do what in an incident: one `can()`, one `visible_incidents()`.
+
+Memberships are the truth. They are projected to guardian's direct-FK rows in the same transaction, and only those rows
+count: a superuser or a global permission gives nothing inside an incident.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.db.models import Aggregate, Exists, JSONField, OuterRef, Q, QuerySet, Subquery
+
+from incidents import clock, policy
+from incidents.models import AuditGrant, Incident, IncidentUserObjectPermission, Membership, RosterEntry
+from incidents.terms import Act, Role
+
+_VIEW = "view_incident"
+_HOLD = "hold_"
+
+
+def held_roles(user: Any, incident: Incident) -> frozenset[Role]:
+    """The roles the person holds and has accepted, in this incident."""
+    if not (user.is_authenticated and user.is_active):
+        return frozenset()
+    names = IncidentUserObjectPermission.objects.filter(
+        user=user, content_object=incident, permission__codename__startswith=_HOLD
+    ).values_list("permission__codename", flat=True)
+    return roles_named(names)
+
+
+def can(user: Any, act: Act, incident: Incident, owner: Role | None = None) -> Role | None:
+    """The role by which the person may do this, or None."""
+    return policy.role_for(held_roles(user, incident), act, owner)
+
+
+def visible_incidents(user: Any) -> QuerySet[Incident]:
+    """The incidents a person may know of: those they are or were part of, stand ready for, or may audit."""
+    if not (user.is_authenticated and user.is_active):
+        return Incident.objects.none()
+    audits = AuditGrant.objects.filter(user=user, expires_at__gt=clock.now())
+    rights = _rights(user).filter(permission__codename=_VIEW)
+    return Incident.objects.filter(Exists(audits) | Exists(rights))
+
+
+def with_held_roles(incidents: QuerySet[Incident], user: Any) -> QuerySet[Incident]:
+    """The same incidents, each with the names of what the person holds there; `roles_named` reads them."""
+    held = _rights(user).filter(permission__codename__startswith=_HOLD).order_by().values("content_object")
+    names = held.annotate(names=_Listed("permission__codename")).values("names")
+    return incidents.annotate(held_names=Subquery(names))
+
+
+def roles_named(names: Iterable[str] | None) -> frozenset[Role]:
+    return frozenset(Role(name.removeprefix(_HOLD)) for name in names or ())
+
+
+def _rights(user: Any) -> QuerySet[IncidentUserObjectPermission]:
+    return IncidentUserObjectPermission.objects.filter(user=user, content_object=OuterRef("pk"))
+
+
+class _Listed(Aggregate):
+    """The values of a column as one JSON list, on both engines."""
+
+    function = "JSON_GROUP_ARRAY"
+    output_field = JSONField()
+
+    def as_postgresql(self, compiler: Any, connection: Any, **extra: Any) -> Any:
+        return self.as_sql(compiler, connection, function="JSONB_AGG", **extra)
+
+
+def may_declare(user: Any, product: Any) -> bool:
+    """Rollback mode is declared by those who stand ready as Incident Commander of the product."""
+    return user.is_active and RosterEntry.objects.filter(product=product, user=user, role=Role.COMMANDER).exists()
+
+
+def project(incident: Incident) -> None:
+    """Make guardian's rows say what memberships and roster say; called in the transaction that changed them."""
+    for codename, users in derived(incident).items():
+        rows = IncidentUserObjectPermission.objects.filter(content_object=incident, permission__codename=codename)
+        present = set(rows.values_list("user_id", flat=True))
+        rows.filter(user_id__in=present - users).delete()
+        for user_id in users - present:
+            IncidentUserObjectPermission.objects.create(
+                user_id=user_id, content_object=incident, permission=_permission(codename)
+            )
+
+
+def _permission(codename: str) -> Any:
+    from django.contrib.auth.models import Permission
+
+    return Permission.objects.get(content_type__app_label="incidents", codename=codename)
+
+
+def derived(incident: Incident) -> dict[str, set[int]]:
+    """Who should hold which permission row of the incident: codename → user ids."""
+    members = Membership.objects.filter(incident=incident)
+    ready = RosterEntry.objects.filter(product=incident.product).values_list("user_id", flat=True)
+    owners = incident.cycle_owners.values_list("user_id", flat=True)
+    wanted = {_VIEW: set(members.values_list("user_id", flat=True)) | set(ready) | set(owners)}
+    active = members.filter(Q(ended_at=None), ~Q(accepted_at=None))
+    for role in Role:
+        wanted[_HOLD + role] = set(active.filter(role=role).values_list("user_id", flat=True))
+    return wanted

@@ -1,0 +1,99 @@
+"""What stands around every page: freezes in force, and whether work waits for a worker that is gone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models.functions import Now
+from django.urls import reverse
+
+from incidents import authority
+from incidents.board import rows
+from incidents.models import Attempt, FreezeMeasure, GateRun, WorkerBeat
+from incidents.terms import AttemptState, Measure
+
+WAITED = timedelta(seconds=30)
+SILENT = timedelta(seconds=60)
+_SHORT = {
+    Measure.MERGES: "merges",
+    Measure.CLAIMS: "bead claims",
+    Measure.PROMOTIONS: "promotions",
+    Measure.DEPLOYS: "deploys",
+}
+
+
+@dataclass(frozen=True)
+class FrozenProduct:
+    """One freeze in force, in the words of a banner."""
+
+    product: str
+    since: datetime
+    measures: str
+    url: str
+    reference: str
+    drill: bool
+
+
+@dataclass(frozen=True)
+class Frame:
+    freezes: list[FrozenProduct]
+    is_work_stuck: bool
+
+
+def frame(user: Any, *waiting: QuerySet[Any]) -> Frame:
+    """Read the frame in one statement.
+
+    Args:
+        waiting: rows of other rooms that wait for a worker.
+    """
+    visible = authority.visible_incidents(user).filter(pk=OuterRef("freeze__incident"))
+    held = FreezeMeasure.objects.filter(in_force=True, freeze__active=True).annotate(seen_=Exists(visible))
+    silent = ~Exists(WorkerBeat.objects.filter(seen_at__gt=Now() - SILENT))
+    stuck = [Exists(found) for found in (*_stuck(), *waiting)]
+    me = type(user).objects.filter(pk=user.pk)
+    measures, [[*facts]] = rows.gather([(held, _COLUMNS), (me, [silent, *stuck])])
+    return Frame(_freezes(measures), is_work_stuck=bool(facts[0]) and any(facts[1:]))
+
+
+def _stuck() -> list[QuerySet[Any]]:
+    """Work that was asked for and that nobody has taken in a while."""
+    queued = Q(state=AttemptState.QUEUED)
+    return [
+        Attempt.objects.filter(queued, queued_at__lt=Now() - WAITED),
+        GateRun.objects.filter(queued, asked_at__lt=Now() - WAITED),
+    ]
+
+
+_COLUMNS = [
+    "measure",
+    F("freeze__product__name"),
+    F("freeze__product__slug"),
+    F("freeze__since"),
+    F("freeze__incident__reference"),
+    F("freeze__incident__drill"),
+    "seen_",
+]
+
+
+def _freezes(found: list[list[Any]]) -> list[FrozenProduct]:
+    held: dict[str, tuple[list[Any], set[str]]] = {}
+    for measure, *facts in found:
+        held.setdefault(facts[3], (facts, set()))[1].add(measure)
+    frozen = [_frozen(*one) for one in held.values()]
+    return sorted(frozen, key=lambda freeze: (freeze.drill, freeze.since))
+
+
+def _frozen(facts: list[Any], measures: set[str]) -> FrozenProduct:
+    product, slug, since, reference, drill, seen = facts
+    words = [words for measure, words in _SHORT.items() if measure in measures]
+    return FrozenProduct(
+        product=product,
+        since=rows.moment(since),
+        measures=" and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words),
+        url=reverse("incidents:war_room", args=[reference]) if seen else reverse("incidents:status", args=[slug]),
+        reference=reference,
+        drill=bool(drill),
+    )

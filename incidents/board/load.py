@@ -1,0 +1,212 @@
+"""Reading incidents with everything that pages, mails and reports show of them: one statement for any number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.db.models import F, Field, Model, Q
+
+from incidents.board import rows
+from incidents.evidence import log
+from incidents.models import (
+    AcceptedRisk,
+    Action,
+    Approval,
+    Attachment,
+    Attempt,
+    BaselineBlocker,
+    CleanupItem,
+    Confirmation,
+    Connector,
+    CycleOwner,
+    Environment,
+    EvidenceChain,
+    EvidenceEntry,
+    Exhibit,
+    FollowUp,
+    Freeze,
+    FreezeException,
+    FreezeMeasure,
+    Gate,
+    GateRun,
+    Incident,
+    IncidentUserObjectPermission,
+    Membership,
+    Proposal,
+    Review,
+    RosterEntry,
+    Safeguard,
+    Target,
+)
+
+# How the rows of each table lead to their incident. The first step of the path is the row's parent here.
+_PATHS: dict[type[Model], str] = {
+    Membership: "incident",
+    Freeze: "incident",
+    FreezeMeasure: "freeze__incident",
+    FreezeException: "freeze__incident",
+    Target: "incident",
+    Confirmation: "target__incident",
+    Action: "incident",
+    Attempt: "action__incident",
+    Approval: "action__incident",
+    CleanupItem: "incident",
+    Attachment: "incident",
+    Exhibit: "incident",
+    Gate: "incident",
+    GateRun: "gate__incident",
+    BaselineBlocker: "run__gate__incident",
+    AcceptedRisk: "gate__incident",
+    CycleOwner: "incident",
+    Proposal: "incident",
+    Review: "incident",
+    FollowUp: "incident",
+    Safeguard: "incident",
+    EvidenceChain: "incident",
+}
+# What a person's row is shown with; a password's hash is nobody's business here.
+_UNREAD = ("password", "last_login", "is_superuser")
+_OUTPUT = ("output",)
+_ALONG = "read along"
+Index = dict[type[Model], dict[Any, Any]]
+
+
+@dataclass(frozen=True)
+class Along:
+    """What is read with an incident and is no relation of it: who stands ready, everybody named, its last entries."""
+
+    roster: list[RosterEntry]
+    names: dict[str, str]
+    recent: list[EvidenceEntry]
+
+
+def load(incident: Incident) -> Incident:
+    """Read everything that pages and exports show of an incident."""
+    load_all([incident])
+    return incident
+
+
+def along(incident: Incident) -> Along | None:
+    """What was read with the incident; None where it was not read whole, or has been changed since."""
+    kept: Along | None = incident.__dict__.get("_prefetched_objects_cache", {}).get(_ALONG)
+    return kept
+
+
+def load_all(incidents: Sequence[Incident], *, output: bool = True, recent: int = 0) -> None:
+    """Read everything of several incidents in one statement and put it where `incident.actions.all()` finds it.
+
+    Args:
+        incidents: with product and runbook already there.
+        output: whether the output of attempts and gate runs is read too; left out, it is read when asked for.
+        recent: how many of each log's last entries to read along.
+    """
+    if not incidents:
+        return
+    querysets = [model._default_manager.filter(**{f"{path}__in": incidents}) for model, path in _PATHS.items()]
+    querysets += [*_of_products(incidents), Connector.objects.all(), _people(incidents), _entries(incidents, recent)]
+    found = rows.read(querysets, leave_out=_UNREAD if output else (*_UNREAD, *_OUTPUT))
+    index: Index = {
+        queryset.model: {row.pk: row for row in read} for queryset, read in zip(querysets, found, strict=True)
+    }
+    index[Incident] = {incident.pk: incident for incident in incidents}
+    _bind(index)
+    for incident in incidents:
+        _keep(incident, index, recent)
+
+
+def _of_products(incidents: Sequence[Incident]) -> list[Any]:
+    products = {incident.product_id for incident in incidents}
+    return [
+        Environment.objects.filter(product__in=products),
+        RosterEntry.objects.filter(product__in=products, user__is_active=True),
+    ]
+
+
+def _people(incidents: Sequence[Incident]) -> Any:
+    """Everyone who is, was or may become part of the incidents, and who declared them."""
+    rights = IncidentUserObjectPermission.objects.filter(content_object__in=incidents)
+    declared = {incident.declared_by_id for incident in incidents}
+    return get_user_model().objects.filter(Q(pk__in=rights.values("user")) | Q(pk__in=declared))
+
+
+def _entries(incidents: Sequence[Incident], recent: int) -> Any:
+    wanted = Q(kind__in=log.NOTICES)
+    if recent:
+        wanted |= Q(seq__gt=F("chain__seq") - recent)
+    return EvidenceEntry.objects.filter(wanted, chain__incident__in=incidents)
+
+
+# Binding rows to each other, as prefetching would -------------------------------------------------------------------
+
+
+def _bind(index: Index) -> None:
+    if missing := _strangers(index):
+        index[get_user_model()] |= get_user_model().objects.in_bulk(missing)
+    for model, found in index.items():
+        for field in _links(model):
+            _point_forward(field, found.values(), index)
+    for model, path in _PATHS.items():
+        _point_back(model._meta.get_field(path.split("__")[0]), index)
+
+
+def _keep(incident: Incident, index: Index, recent: int) -> None:
+    entries = [entry for entry in index[EvidenceEntry].values() if entry.chain_id == incident.chain.pk]
+    log.keep_notices(incident, entries)
+    kept = Along(
+        roster=[entry for entry in index[RosterEntry].values() if entry.product_id == incident.product_id],
+        names={str(user.public_id): user.name for user in index[get_user_model()].values()},
+        recent=[entry for entry in entries if entry.seq > incident.chain.seq - recent],
+    )
+    incident.__dict__["_prefetched_objects_cache"][_ALONG] = kept
+
+
+@lru_cache
+def _links(model: type[Model]) -> list[Any]:
+    return [field for field in model._meta.concrete_fields if field.many_to_one or field.one_to_one]
+
+
+def _strangers(index: Index) -> set[int]:
+    """Ids of people whom a row names and who were not read."""
+    users = get_user_model()
+    named = {
+        getattr(row, field.attname)
+        for model, found in index.items()
+        for field in _links(model)
+        if field.related_model is users
+        for row in found.values()
+    }
+    return named - {None} - set(index[users])
+
+
+def _point_forward(field: Any, found: Iterable[Any], index: Index) -> None:
+    others = index.get(field.related_model, {})
+    for row in found:
+        other = others.get(getattr(row, field.attname))
+        if other is not None:
+            field.set_cached_value(row, other)
+
+
+def _point_back(field: Any, index: Index) -> None:
+    """Fill the parent's side of a relation: a list for many, a row or nothing for one."""
+    children: dict[Any, list[Any]] = {}
+    for row in index[field.model].values():
+        children.setdefault(getattr(row, field.attname), []).append(row)
+    for pk, parent in index[field.related_model].items():
+        own = children.get(pk, [])
+        if field.one_to_one:
+            field.remote_field.set_cached_value(parent, own[0] if own else None)
+        else:
+            _fill(parent, field, own)
+
+
+def _fill(parent: Any, field: Field, own: list[Any]) -> None:
+    name = field.remote_field.get_accessor_name()
+    queryset = getattr(parent, name).all()
+    queryset._result_cache, queryset._prefetch_done = own, True
+    if not hasattr(parent, "_prefetched_objects_cache"):
+        parent._prefetched_objects_cache = {}
+    parent._prefetched_objects_cache[name] = queryset

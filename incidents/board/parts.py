@@ -1,0 +1,289 @@
+"""The parts of a board: small values that a page shows as they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from incidents.models import (
+    AcceptedRisk,
+    Action,
+    CleanupItem,
+    Confirmation,
+    CycleOwner,
+    EvidenceChain,
+    Exhibit,
+    Freeze,
+    FreezeException,
+    FreezeMeasure,
+    Gate,
+    GateRun,
+    Incident,
+    Membership,
+    Proposal,
+    RosterEntry,
+    Target,
+)
+from incidents.runbook.content import Clause, CleanupArea, ConfirmationText, MeasureText, RoleText
+from incidents.steps import unfreeze
+from incidents.terms import CleanupState, GateOutcome, Measure, NoticeKind, Role
+
+
+@dataclass(frozen=True)
+class Blocker:
+    """One sentence that stands against unfreeze, who clears it, and where.
+
+    `role` clears it; where any of several may, `roles` has them all. Nobody clears what they asked for themselves.
+    """
+
+    sentence: str
+    url: str
+    who: str
+    kind: str = "due"
+    verb: str = "Open"
+    role: Role | None = None
+    roles: frozenset[Role] = frozenset()
+    asked_by: int | None = None
+
+    def is_for(self, held: frozenset[Role], user_id: int) -> bool:
+        return self.asked_by != user_id and bool(held & (self.roles or {self.role}))
+
+
+@dataclass(frozen=True)
+class MeasureState:
+    """One of the four freezes with its rows; promotions and deploys have one per environment."""
+
+    measure: Measure
+    text: MeasureText
+    rows: list[FreezeMeasure]
+
+    @property
+    def in_force(self) -> bool:
+        return any(row.in_force for row in self.rows)
+
+    @property
+    def state(self) -> str:
+        held = [row for row in self.rows if row.in_force]
+        return "frozen" if len(held) == len(self.rows) else "due" if held else "ok"
+
+    @property
+    def word(self) -> str:
+        return {"frozen": "Frozen", "due": "Partly lifted", "ok": "Lifted"}[self.state]
+
+    @property
+    def held_environments(self) -> list[str]:
+        return [row.environment.name for row in self.rows if row.in_force and row.environment]
+
+    @property
+    def since(self) -> datetime:
+        return max(row.since for row in self.rows)
+
+    @property
+    def sign(self) -> str:
+        """The drawing that stands for the measure."""
+        return self.measure.value.removesuffix("s").removesuffix("ion").replace("promot", "promote")
+
+    @property
+    def note(self) -> str:
+        """What still passes, or where it still holds, in a few words."""
+        if self.state == "due":
+            return f"still into {', '.join(self.held_environments)}"
+        if self.state == "ok":
+            return "open again"
+        if self.text.allowed_labels:
+            return f"only {', '.join(self.text.allowed_labels)}"
+        if self.text.allowed_roles:
+            return "only rollback owners"
+        return ", ".join(self.held_environments)
+
+
+@dataclass(frozen=True)
+class ConfirmationState:
+    text: ConfirmationText
+    done: Confirmation | None
+
+
+@dataclass(frozen=True)
+class GateState:
+    """A gate with its last run and what it says now: pass, fail, error, stale, accepted, running or not run."""
+
+    gate: Gate
+    run: GateRun | None
+    running: GateRun | None
+    risk: AcceptedRisk | None
+    is_stale: bool
+    blockers: list[str]
+
+    @property
+    def kind(self) -> str:
+        if self.running:
+            return "run"
+        if self.risk:
+            return "due"
+        if self.run is None or self.is_stale:
+            return "wait"
+        return "ok" if self.run.outcome == GateOutcome.PASS else "bad"
+
+    @property
+    def word(self) -> str:
+        if self.running:
+            return "Running"
+        if self.risk:
+            return "Risk accepted"
+        if self.run is None:
+            return "Not run"
+        label = str(GateOutcome(self.run.outcome).label)
+        return f"{label}, stale" if self.is_stale else label
+
+
+@dataclass(frozen=True)
+class AreaState:
+    """One cleanup area: its items, what was brought as evidence, and what is missing."""
+
+    text: CleanupArea
+    items: list[CleanupItem]
+    evidence: list[tuple[str, str, list[Exhibit]]]
+    missing: list[str]
+
+    @property
+    def is_complete(self) -> bool:
+        return not self.missing
+
+    @property
+    def settled(self) -> int:
+        return sum(item.state != CleanupState.OPEN for item in self.items)
+
+
+@dataclass(frozen=True)
+class Duty:
+    """One line of a lane: what is owed, how it stands, and since when or how long it took."""
+
+    label: str
+    url: str
+    kind: str
+    word: str = ""
+    at: datetime | None = None
+    took: timedelta | None = None
+    since: datetime | None = None
+    due_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Lane:
+    """A role, who holds it, and the actions it owns."""
+
+    role: Role
+    text: RoleText
+    membership: Membership | None
+    actions: list[Action]
+    duties: list[Duty] = field(default_factory=list)
+
+    @property
+    def is_accepted(self) -> bool:
+        return self.membership is not None and self.membership.is_accepted
+
+
+@dataclass(frozen=True)
+class TimelineRow:
+    """One entry as a line; `body`, `hash` and `prev` are there for who looks closer."""
+
+    seq: int
+    at: datetime
+    kind: str
+    tone: str
+    sentence: str
+    actor: str
+    role: str
+    second: str = ""
+    body: dict[str, Any] = field(default_factory=dict)
+    hash: str = ""
+    prev: str = ""
+
+    @property
+    def note(self) -> str:
+        who = f"{self.actor}, {self.role}" if self.role else self.actor
+        second = f" with {self.second}" if self.second else ""
+        return f"entry {self.seq} · {who}{second}"
+
+
+@dataclass(frozen=True)
+class ProposalState:
+    """An act that waits for a second person, worded for the one who looks at it."""
+
+    what: str
+    why: str
+    by: Any
+    at: datetime
+    expires_at: datetime
+    pk: int
+    act: str
+    why_not: str
+    can_withdraw: bool
+
+    @property
+    def can_confirm(self) -> bool:
+        return not self.why_not
+
+
+@dataclass
+class Board:
+    """Everything the war room shows. Built by `of`; rows are read once."""
+
+    incident: Incident
+    at: datetime
+    freeze: Freeze
+    measures: list[MeasureState]
+    exceptions: list[FreezeException]
+    target: Target | None
+    confirmations: list[ConfirmationState]
+    lanes: list[Lane]
+    areas: list[AreaState]
+    gates: list[GateState]
+    preconditions: list[unfreeze.Precondition]
+    stages: list[unfreeze.Stage]
+    owners: list[CycleOwner]
+    proposals: list[Proposal]
+    next_update_at: datetime | None
+    next_notice: NoticeKind | None
+    timeline: list[TimelineRow]
+    head: EvidenceChain
+    deliverables: tuple[Clause, ...]
+    undelivered: dict[str, str]
+    roster: list[RosterEntry]
+    blockers: list[Blocker] = field(default_factory=list)
+    rail: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def commander(self) -> Any:
+        held = next((lane.membership for lane in self.lanes if lane.role == Role.COMMANDER), None)
+        return held.user if held else None
+
+    @property
+    def is_update_overdue(self) -> bool:
+        return self.next_update_at is not None and self.at > self.next_update_at
+
+    @property
+    def actions(self) -> list[Action]:
+        return [action for lane in self.lanes for action in lane.actions]
+
+    @property
+    def settled_actions(self) -> int:
+        return sum(action.is_settled for action in self.actions)
+
+    @property
+    def complete_areas(self) -> int:
+        return sum(area.is_complete for area in self.areas)
+
+    @property
+    def clear_gates(self) -> int:
+        return sum(not state.blockers for state in self.gates)
+
+    @property
+    def stable_for(self) -> timedelta:
+        """How long the delivered system has been unchanged, at most the product's stability window."""
+        return min(self.at - self.incident.changed_at, self.stability)
+
+    @property
+    def stability(self) -> timedelta:
+        return timedelta(seconds=self.incident.product.stability_seconds)

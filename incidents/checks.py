@@ -1,0 +1,28 @@
+"""System checks: the settings that evidence and dispatch stand on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.checks import Error, Tags, register
+from django.db import connection
+
+from incidents.evidence import triggers
+
+
+@register(Tags.database)
+def sqlite_takes_the_write_lock_first(**_: Any) -> list[Error]:
+    if connection.vendor == "sqlite" and connection.settings_dict["OPTIONS"].get("transaction_mode") != "IMMEDIATE":
+        hint = 'Set OPTIONS["transaction_mode"] to "IMMEDIATE".'
+        return [Error("SQLite must open transactions with IMMEDIATE.", hint=hint, id="incidents.E001")]
+    return []
+
+
+@register(Tags.database)
+def evidence_is_append_only(databases: Any = None, **_: Any) -> list[Error]:
+    if not databases or triggers.TABLE not in connection.introspection.table_names():
+        return []
+    if lost := triggers.missing(connection):
+        hint = "Run manage.py migrate: it makes them again."
+        return [Error(f"Evidence triggers are missing: {', '.join(lost)}.", hint=hint, id="incidents.E002")]
+    return []

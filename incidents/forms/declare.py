@@ -1,0 +1,75 @@
+"""What a declaration asks: product, trigger in the runbook's words, a sentence, level, who leads, drill or real."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib.auth import get_user_model
+
+from incidents.forms.fields import OneLine
+from incidents.models import Product
+from incidents.runbook import Runbook
+from incidents.templatetags.look import code_spans
+from incidents.terms import Level, Role
+
+MODES = {"real": "Real", "drill": "Drill"}
+
+
+class DeclareForm(forms.Form):
+    product = forms.ModelChoiceField(
+        Product.objects.all(), to_field_name="slug", widget=forms.RadioSelect, label="What is frozen", empty_label=None
+    )
+    trigger = forms.ChoiceField(widget=forms.RadioSelect, label="Why: which condition is met")
+    summary = OneLine(
+        label="What is failing, in a sentence",
+        max_length=500,
+        help_text="Stakeholders read it in update A within minutes: what broke, since when.",
+    )
+    scope_level = forms.TypedChoiceField(
+        choices=Level.choices, coerce=Level, widget=forms.RadioSelect, label="How far back: the scope level"
+    )
+    commander = forms.ModelChoiceField(
+        get_user_model().objects.none(),
+        label="Incident Commander",
+        empty_label=None,
+        help_text="Leads from this moment on. The other five roles are asked for by the roster.",
+    )
+    drill = forms.TypedChoiceField(
+        choices=list(MODES.items()),
+        coerce=lambda value: value == "drill",
+        widget=forms.RadioSelect,
+        initial="real",
+        label="Real or drill",
+    )
+
+    def __init__(self, *args: Any, book: Runbook, products: dict[str, str], **kwargs: Any) -> None:
+        """Offer what the current runbook and the products' rosters hold.
+
+        Args:
+            products: a sentence about each product, by slug.
+        """
+        super().__init__(*args, **kwargs)
+        self.book = book
+        fields: dict[str, Any] = self.fields
+        fields["trigger"].choices = [(trigger.key, trigger.name) for trigger in book.triggers]
+        fields["trigger"].descriptions = {trigger.key: code_spans(trigger.text) for trigger in book.triggers}
+        fields["scope_level"].descriptions = {
+            level.value: f"{text.scope}. Typical use: {_lowered(text.typical_use)}."
+            for level, text in book.levels.items()
+        }
+        fields["product"].descriptions = products
+        fields["commander"].queryset = commanders()
+        fields["drill"].descriptions = {
+            "real": "Counts, and everybody is told.",
+            "drill": "The same path, the same freeze; marked as practice everywhere and left out of the metrics.",
+        }
+
+
+def commanders() -> Any:
+    ready = get_user_model().objects.filter(roster__role=Role.COMMANDER, is_active=True)
+    return ready.distinct().order_by("name")
+
+
+def _lowered(text: str) -> str:
+    return text[:1].lower() + text[1:] if text[1:2].islower() else text

@@ -1,0 +1,131 @@
+"""Step 3 checklist, mandatory cleanup validation: three areas, each ticked, evidenced or waived by its owner."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from incidents import policy
+from incidents.models import Attachment, CleanupItem, Exhibit, Incident
+from incidents.runbook.content import CleanupArea
+from incidents.steps.base import Denied, step
+from incidents.terms import Act, CleanupState, Kind, Role
+
+
+def lay_out(incident: Incident) -> None:
+    """Put the runbook's checklist into the incident. Part of the declare transaction."""
+    CleanupItem.objects.bulk_create(
+        CleanupItem(incident=incident, area=area.key, key=item.key, name=item.name, owner=area.owner)
+        for area in incident.book.cleanup
+        for item in area.items
+    )
+
+
+def subject(evidence_key: str) -> str:
+    return f"cleanup:{evidence_key}"
+
+
+def tick(incident: Incident, items: Sequence[CleanupItem], *, by: Any, note: str) -> None:
+    """Mark items of one area as done. All of them or none."""
+    area = _one_area(items)
+    with step(incident, Act.TICK_CLEANUP, by=by, owner=Role(items[0].owner)) as taken:
+        current = _locked(taken.incident, items)
+        taken.refuse_if(f"“{item}” is already {item.state}." for item in current if item.state != CleanupState.OPEN)
+        for item in current:
+            item.state, item.note, item.by, item.settled_at = CleanupState.DONE, note.strip(), by, taken.at
+            item.save()
+        names = ", ".join(item.name for item in current)
+        taken.record(
+            Kind.CLEANUP_TICKED, f"Cleanup done: {names}", area=area, items=[item.key for item in current], note=note
+        )
+
+
+def waiver_needs_second(incident: Incident) -> bool:
+    return policy.cleanup_waiver_needs_second(incident.level)
+
+
+def waive_blockers(item: CleanupItem) -> list[str]:
+    return [] if item.state == CleanupState.OPEN else [f"“{item}” is already {item.state}."]
+
+
+def waive(item: CleanupItem, *, by: Any, reason: str, second: Any = None) -> None:
+    """The owner says why an item does not apply; at L3 a second person agrees."""
+    with step(item.incident, Act.WAIVE_CLEANUP, by=by, owner=Role(item.owner), second=second) as taken:
+        [item] = _locked(taken.incident, [item])
+        taken.refuse_if(waive_blockers(item))
+        if waiver_needs_second(taken.incident) and second is None:
+            raise Denied(f"{taken.incident.level.label} asks for a second person to waive “{item}”.")
+        item.state, item.note, item.by, item.second, item.settled_at = (
+            CleanupState.WAIVED,
+            reason.strip(),
+            by,
+            second,
+            taken.at,
+        )
+        item.save()
+        taken.record(Kind.CLEANUP_WAIVED, f"Cleanup waived: {item}", area=item.area, items=[item.key], reason=reason)
+
+
+def attach(
+    incident: Incident,
+    on: str,
+    *,
+    owner: Role,
+    by: Any,
+    text: str = "",
+    link: str = "",
+    attachment: Attachment | None = None,
+) -> Exhibit:
+    """Bring a file, a link or a text as evidence for what `on` names (see `Exhibit.subject`)."""
+    with step(incident, Act.ATTACH_EVIDENCE, by=by, owner=owner) as taken:
+        taken.refuse_if([] if text.strip() or link or attachment else ["Give a file, a link or a text."])
+        exhibit = Exhibit.objects.create(
+            incident=taken.incident,
+            subject=on,
+            text=text.strip(),
+            link=link,
+            attachment=attachment,
+            by=by,
+            added_at=taken.at,
+        )
+        taken.record(
+            Kind.EXHIBIT_ADDED,
+            f"Evidence attached to {on}",
+            subject=on,
+            exhibit=exhibit.pk,
+            sha256=attachment.sha256 if attachment else "",
+            file=attachment.name if attachment else "",
+            link=link,
+            text=text.strip(),
+        )
+    return exhibit
+
+
+def missing(incident: Incident, area: CleanupArea) -> list[str]:
+    """What an area still asks for, as sentences. An area whose items are all waived needs no evidence."""
+    items = [item for item in incident.cleanup_items.all() if item.area == area.key]
+    found = [f"{area.name}: “{item.name}” is open." for item in items if item.state == CleanupState.OPEN]
+    if all(item.state == CleanupState.WAIVED for item in items):
+        return found
+    brought = {exhibit.subject for exhibit in incident.exhibits.all()}
+    return found + [
+        f"{area.name}: “{wanted.name}” is not attached."
+        for wanted in area.evidence
+        if subject(wanted.key) not in brought
+    ]
+
+
+def blockers(incident: Incident) -> list[str]:
+    """What the whole checklist still asks for."""
+    return [sentence for area in incident.book.cleanup for sentence in missing(incident, area)]
+
+
+def _one_area(items: Iterable[CleanupItem]) -> str:
+    areas = {item.area for item in items}
+    if len(areas) != 1:
+        raise ValueError("Items of exactly one area are ticked together.")
+    return areas.pop()
+
+
+def _locked(incident: Incident, items: Sequence[CleanupItem]) -> list[CleanupItem]:
+    return list(incident.cleanup_items.filter(pk__in=[item.pk for item in items]))

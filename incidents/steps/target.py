@@ -1,0 +1,103 @@
+"""Step 2, identify the rollback target: the last known good commit, build or deployment, confirmed three times."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from incidents.models import Confirmation, Incident, Target
+from incidents.steps.base import Taken, step
+from incidents.terms import Act, ActionState, Aspect, AttemptState, Kind, Phase, Role, TargetKind
+
+
+def current(incident: Incident) -> Target | None:
+    return next((chosen for chosen in incident.targets.all() if chosen.replaced_at is None), None)
+
+
+def choose_blockers(incident: Incident, identifier: str) -> list[str]:
+    found = []
+    chosen = current(incident)
+    if chosen and chosen.identifier == identifier.strip():
+        found.append(f"{chosen} is already the target.")
+    running = incident.actions.filter(
+        attempts__state__in=[AttemptState.LEASED, AttemptState.STARTED, AttemptState.UNKNOWN]
+    ).distinct()
+    found += [f"“{action}” is running or its outcome is unknown: settle it first." for action in running]
+    return found
+
+
+def choose(incident: Incident, *, kind: TargetKind, identifier: str, reason: str, by: Any) -> Target:
+    """Choose the last known good commit, build or deployment. A target chosen before stays on record as replaced."""
+    with step(incident, Act.CHOOSE_TARGET, by=by) as taken:
+        taken.refuse_if([] if identifier.strip() else ["Name the commit, build or deployment."])
+        taken.refuse_if(choose_blockers(taken.incident, identifier))
+        replaced = current(taken.incident)
+        if replaced:
+            _replace(taken, replaced)
+        chosen = Target.objects.create(
+            incident=taken.incident,
+            kind=kind,
+            identifier=identifier.strip(),
+            reason=reason,
+            chosen_by=by,
+            chosen_at=taken.at,
+        )
+        taken.record(
+            Kind.TARGET_CHOSEN,
+            f"Target chosen: {chosen}",
+            target=chosen.identifier,
+            target_kind=kind,
+            reason=reason,
+            replaces=replaced.identifier if replaced else None,
+        )
+    return chosen
+
+
+def _replace(taken: Taken, replaced: Target) -> None:
+    """What ran for the old target is due again for the new one, once that is confirmed."""
+    replaced.replaced_at = taken.at
+    replaced.save(update_fields=["replaced_at"])
+    queued = AttemptState.QUEUED
+    for action in taken.incident.actions.filter(state__in=[ActionState.RUNNING], attempts__state=queued):
+        action.attempts.filter(state=queued).update(state=AttemptState.CANCELLED, finished_at=taken.at)
+    again = taken.incident.actions.exclude(state__in=[ActionState.WAIVED])
+    again.update(state=ActionState.PLANNED, result="", finished_at=None)
+    taken.note_change()
+    taken.move_to(Phase.DECLARED)
+
+
+def blockers(target: Target | None, aspect: Aspect) -> list[str]:
+    """Why this aspect cannot be confirmed now."""
+    if target is None:
+        return ["No target has been chosen yet."]
+    done = any(confirmation.aspect == aspect for confirmation in target.confirmations.all())
+    return [f"{aspect.label} is already confirmed for {target}."] if done else []
+
+
+def owner_of(incident: Incident, aspect: Aspect) -> Role:
+    return incident.book.confirmations[aspect].owner
+
+
+def confirm(incident: Incident, aspect: Aspect, *, by: Any, note: str) -> None:
+    """Record that the owning lead checked one aspect of the target; the third makes the incident targeted."""
+    with step(incident, Act.CONFIRM_TARGET, by=by, owner=owner_of(incident, aspect)) as taken:
+        chosen = current(taken.incident)
+        taken.refuse_if(blockers(chosen, aspect))
+        taken.refuse_if([] if note.strip() else ["Write what you checked, and what it showed."])
+        assert chosen  # noqa: S101 - blockers() settled it
+        assert taken.role  # noqa: S101 - step() settled it
+        Confirmation.objects.create(
+            target=chosen, aspect=aspect, note=note.strip(), by=by, role=taken.role, confirmed_at=taken.at
+        )
+        if is_confirmed(chosen):
+            taken.move_to(Phase.ROLLING_BACK if taken.incident.actions.exists() else Phase.TARGETED)
+        taken.record(
+            Kind.TARGET_CONFIRMED,
+            f"{aspect.label} confirmed for {chosen}",
+            target=chosen.identifier,
+            aspect=aspect,
+            note=note.strip(),
+        )
+
+
+def is_confirmed(target: Target) -> bool:
+    return len(target.confirmations.all()) == len(Aspect)

@@ -1,0 +1,220 @@
+"""Step 5, controlled unfreeze: four preconditions computed at the moment of the act, then lifted stage by stage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from incidents import clock
+from incidents.evidence import log
+from incidents.models import CycleOwner, Environment, Freeze, FreezeMeasure, Incident
+from incidents.policy import LEADS
+from incidents.steps import freeze, rollback, verify
+from incidents.steps import target as targets
+from incidents.steps.base import Denied, Refused, Taken, step
+from incidents.steps.roles import candidates
+from incidents.terms import Act, Kind, Measure, NoticeKind, Phase, Role
+
+
+@dataclass(frozen=True)
+class Precondition:
+    """One of the runbook's four: holds when `missing` is empty. `word` names the page that mends it."""
+
+    key: str
+    name: str
+    text: str
+    missing: tuple[str, ...]
+    word: str
+
+    @property
+    def holds(self) -> bool:
+        return not self.missing
+
+
+def preconditions(incident: Incident, at: datetime | None = None) -> list[Precondition]:
+    """The four preconditions, computed from what is on record now."""
+    at = at or clock.now()
+    missing = {
+        "stable": (_unstable(incident, at), "rollback"),
+        "verified": (verify.blockers(incident), "verify"),
+        "ownership": (_unowned(incident), "unfreeze"),
+        "informed": (_uninformed(incident, at), "notices"),
+    }
+    return [
+        Precondition(clause.key, clause.name, clause.text, tuple(missing[clause.key][0]), missing[clause.key][1])
+        for clause in incident.book.preconditions
+    ]
+
+
+def stable_at(incident: Incident) -> datetime:
+    """When the target will have been unchanged for the product's stability window."""
+    return incident.changed_at + timedelta(seconds=incident.product.stability_seconds)
+
+
+def _unstable(incident: Incident, at: datetime) -> list[str]:
+    chosen = targets.current(incident)
+    if chosen is None or not targets.is_confirmed(chosen):
+        return ["The target is not confirmed by its leads."]
+    found = [f"“{action}” is {action.get_state_display().lower()}." for action in rollback.open_actions(incident)]
+    if not found and at < stable_at(incident):
+        found.append(f"The target is watched until {stable_at(incident):%H:%M:%S} UTC.")
+    return found
+
+
+def _unowned(incident: Incident) -> list[str]:
+    owners = {owner.area: owner for owner in incident.cycle_owners.all() if owner.replaced_at is None}
+    found = []
+    for role in Role:
+        if role not in LEADS:
+            continue
+        owner = owners.get(role)
+        if owner is None:
+            found.append(f"Nobody is named for the next cycle's work of the {role.label}.")
+        elif owner.accepted_at is None:
+            found.append(f"{owner.user} has not accepted the next cycle's work of the {role.label}.")
+    return found
+
+
+def sent_notices(incident: Incident) -> list[dict[str, Any]]:
+    """Bodies of the entries that say an update reached its recipients, oldest first."""
+    return log.notices_of(incident, Kind.NOTICE_SENT)
+
+
+def _uninformed(incident: Incident, at: datetime) -> list[str]:
+    sent = {body["notice"] for body in sent_notices(incident)}
+    wanted = (NoticeKind.A, NoticeKind.B, NoticeKind.C)
+    found = [f"Update {kind.value} ({kind.label}) has not been sent." for kind in wanted if kind not in sent]
+    due_at = next_update_due(incident)
+    if due_at and at > due_at:
+        found.append(f"The update due at {due_at:%H:%M} UTC is overdue.")
+    return found
+
+
+def next_update_due(incident: Incident) -> datetime | None:
+    """When stakeholders were promised the next update; None once C or a stand-down notice was issued."""
+    issued = log.notices_of(incident, Kind.NOTICE_ISSUED)
+    updates = [body for body in issued if body["notice"] != NoticeKind.REMINDER]
+    if not updates:
+        return incident.declared_at + timedelta(minutes=incident.product.cadence_minutes)
+    promised = updates[-1].get("next_update_at")
+    return datetime.fromisoformat(promised) if promised else None
+
+
+def informed_but_for_c(incident: Incident) -> list[str]:
+    """What must hold before notice C may say that the rollback is complete."""
+    return [
+        sentence
+        for precondition in preconditions(incident)
+        if precondition.key != "informed"
+        for sentence in precondition.missing
+    ]
+
+
+# Ownership of next-cycle work ---------------------------------------------------------------------------------------
+
+
+def name_owner(incident: Incident, area: Role, *, user: Any, by: Any) -> CycleOwner:
+    """The commander names who owns a lead's area in the next cycle."""
+    with step(incident, Act.NAME_OWNER, by=by) as taken:
+        if area not in LEADS:
+            raise Refused("Owners are named for the four leads' areas.")
+        if not candidates(taken.incident, area).filter(pk=user.pk).exists():
+            raise Refused(f"{user} is neither on the roster of {incident.product} nor part of this incident.")
+        current = taken.incident.cycle_owners.filter(area=area, replaced_at=None)
+        taken.refuse_if([f"{user} is named already."] if current.filter(user=user).exists() else [])
+        current.update(replaced_at=taken.at)
+        owner = CycleOwner.objects.create(incident=taken.incident, area=area, user=user, named_by=by, named_at=taken.at)
+        taken.record(
+            Kind.OWNER_NAMED, f"Next cycle's work of the {area.label} assigned", area=area, person=str(user.public_id)
+        )
+    return owner
+
+
+def accept_ownership(incident: Incident, area: Role, *, by: Any) -> None:
+    """The named person takes the work on: ownership is re-established."""
+    with step(incident, Act.ACCEPT_OWNERSHIP, by=by, owner=area) as taken:
+        owner = taken.incident.cycle_owners.filter(area=area, replaced_at=None).first()
+        if owner is None or owner.user_id != by.pk:
+            raise Denied(f"The next cycle's work of the {area.label} is not assigned to you.")
+        taken.refuse_if(["You have accepted this already."] if owner.accepted_at else [])
+        owner.accepted_at = taken.at
+        owner.save(update_fields=["accepted_at"])
+        taken.record(
+            Kind.OWNER_ACCEPTED, f"Next cycle's work of the {area.label} accepted", area=area, person=str(by.public_id)
+        )
+
+
+# Lifting ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of the lift: merges, claims, or an environment with its promotions and deploys."""
+
+    key: str
+    name: str
+    measures: tuple[FreezeMeasure, ...]
+
+    @property
+    def is_lifted(self) -> bool:
+        return not any(row.in_force for row in self.measures)
+
+
+def stages(incident: Incident) -> list[Stage]:
+    """Merges, claims, then each environment in order; the commander picks which comes next."""
+    rows = list(freeze.measures_of(incident))
+    found = [
+        Stage(measure, str(measure.label), tuple(row for row in rows if row.measure == measure))
+        for measure in (Measure.MERGES, Measure.CLAIMS)
+    ]
+    environments: dict[Environment | None, list[FreezeMeasure]] = {}
+    for row in rows:
+        if row.measure in freeze.PER_ENVIRONMENT:
+            environments.setdefault(row.environment, []).append(row)
+    for environment, measures in environments.items():
+        name = f"Promotions and deploys to {environment}" if environment else "Promotions and deploys"
+        found.append(Stage(environment.name if environment else "environments", name, tuple(measures)))
+    return found
+
+
+def lift_blockers(incident: Incident, at: datetime | None = None) -> list[str]:
+    """Unfreeze is computed, never ticked: what still stands against it."""
+    return [sentence for precondition in preconditions(incident, at) for sentence in precondition.missing]
+
+
+def lift(incident: Incident, stage_key: str, *, by: Any) -> None:
+    """Open one stage. The last one ends the freeze and begins the review."""
+    with step(incident, Act.LIFT, by=by) as taken:
+        taken.refuse_if(lift_blockers(taken.incident, taken.at))
+        stage = next((found for found in stages(taken.incident) if found.key == stage_key), None)
+        if stage is None:
+            raise Refused(f"There is no stage “{stage_key[:40]}” to lift.")
+        taken.refuse_if([f"{stage.name}: lifted already."] if stage.is_lifted else [])
+        _lift(taken, stage)
+        taken.record(Kind.LIFTED, f"Freeze lifted: {stage.name}", stage=stage.key, freeze_ended=not _held(taken))
+
+
+def _lift(taken: Taken, stage: Stage) -> None:
+    ids = [row.pk for row in stage.measures]
+    FreezeMeasure.objects.filter(pk__in=ids, in_force=True).update(in_force=False, lifted_at=taken.at)
+    taken.move_to(Phase.UNFREEZING)
+    if not _held(taken):
+        Freeze.objects.filter(incident=taken.incident).update(active=False, ended_at=taken.at)
+        taken.move_to(Phase.REVIEW)
+
+
+def _held(taken: Taken) -> bool:
+    return FreezeMeasure.objects.filter(freeze__incident=taken.incident, in_force=True).exists()
+
+
+def refreeze(incident: Incident, *, by: Any, reason: str) -> None:
+    """Put every measure back in force: the recovery does not hold. Gates are due again."""
+    with step(incident, Act.REFREEZE, by=by) as taken:
+        taken.refuse_if([] if reason.strip() else ["Say why the freeze comes back."])
+        FreezeMeasure.objects.filter(freeze__incident=taken.incident, in_force=False).update(
+            in_force=True, since=taken.at, lifted_at=None
+        )
+        taken.note_change()
+        taken.move_to(Phase.ROLLING_BACK)
+        taken.record(Kind.REFROZEN, f"Frozen again: {reason.strip()}", reason=reason.strip())

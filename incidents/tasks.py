@@ -1,0 +1,55 @@
+"""Doorbells: a row id in, load, claim, one call. Whoever claims the row first runs it; a lost ring is swept up."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import structlog
+from celery import shared_task
+from django.db.models.functions import Now
+from kombu.exceptions import OperationalError
+
+from incidents import dispatch
+from incidents.models import Attempt, GateRun
+from incidents.steps import attempts, verify
+
+log = structlog.get_logger()
+_QUIET_SECONDS = 30
+_quiet_until = 0.0
+
+
+def ring(task: Any, row_id: Any) -> bool:
+    """Publish a row's id; never raises, never waits long. After a failure the bell rests for half a minute."""
+    global _quiet_until
+    if time.monotonic() < _quiet_until:
+        return False
+    try:
+        task.apply_async([str(row_id)])
+    except (OperationalError, OSError) as error:
+        _quiet_until = time.monotonic() + _QUIET_SECONDS
+        log.warning("broker.unreachable", task=task.name, row=str(row_id), error=type(error).__name__)
+        return False
+    return True
+
+
+@shared_task
+def run_attempt(attempt_id: str) -> None:
+    dispatch.run_attempt(attempt_id)
+
+
+@shared_task
+def run_gate(run_id: str) -> None:
+    dispatch.run_gate(run_id)
+
+
+@shared_task
+def sweep() -> None:
+    dispatch.note_worker()
+    attempts.sweep()
+    verify.sweep()
+    for rows, task in ((attempts.due(), run_attempt), (verify.due(), run_gate)):
+        for row_id in list(rows.values_list("pk", flat=True)[:500]):
+            if ring(task, row_id):
+                model = Attempt if task is run_attempt else GateRun
+                model.objects.filter(pk=row_id).update(rung_at=Now())

@@ -1,0 +1,47 @@
+"""The pages: across incidents, the runbook, the status page, and below `/incidents/<reference>/` one incident."""
+
+from __future__ import annotations
+
+from django.urls import include, path
+
+from incidents.views import (
+    board,
+    declare,
+    evidence,
+    level,
+    notes,
+    proposals,
+    roles,
+    runbook,
+    stand_down,
+    status,
+    war_room,
+    work,
+)
+from incidents.views import list as incidents
+
+app_name = "incidents"
+
+of_one_incident = [
+    path("", war_room.war_room, name="war_room"),
+    path("roles/", roles.roles, name="roles"),
+    path("level/", level.level, name="level"),
+    path("stand-down/", stand_down.stand_down, name="stand_down"),
+    path("notes/", notes.notes, name="notes"),
+    path("proposals/<int:pk>/confirm/", proposals.confirm, name="proposal_confirm"),
+    path("proposals/<int:pk>/decline/", proposals.decline, name="proposal_decline"),
+    path("evidence/", evidence.evidence, name="evidence"),
+    path("evidence.jsonl", evidence.evidence_jsonl, name="evidence_jsonl"),
+    path("", include("incidents.step_urls")),
+]
+urlpatterns = [
+    path("", board.board, name="board"),
+    path("declare/", declare.declare, name="declare"),
+    path("incidents/", incidents.incident_list, name="list"),
+    path("work/", work.work, name="work"),
+    path("runbook/", runbook.runbook, name="runbook"),
+    path("runbook/<int:number>/", runbook.runbook_version, name="runbook_version"),
+    path("status/<slug:slug>/", status.status, name="status"),
+    path("status/<slug:slug>/feed.atom", status.status_feed, name="status_feed"),
+    path("incidents/<slug:reference>/", include(of_one_incident)),
+]

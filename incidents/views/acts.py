@@ -1,0 +1,90 @@
+"""What the pages of the steps share: an act as it is shown, evidence brought along, a page's part of the log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpResponse
+from django.shortcuts import redirect
+
+from incidents import clock, lifecycle, policy
+from incidents.evidence import attachments
+from incidents.models import Exhibit, Incident, Proposal
+from incidents.steps import cleanup
+from incidents.steps.base import Denied, Refused
+from incidents.terms import Act, Phase, Role
+from incidents.views.base import may
+
+
+@dataclass(frozen=True)
+class Offer:
+    """One act as a page shows it: open to this person, or closed with the sentences that the step refuses with."""
+
+    act: Act
+    mine: bool
+    who: str
+    blockers: list[Any]
+
+    @property
+    def is_open(self) -> bool:
+        return self.mine and not self.blockers
+
+
+def offer(request: Any, incident: Incident, act: Act, blockers: Iterable[Any] = (), owner: Role | None = None) -> Offer:
+    """The act for the person who looks. The phase speaks first, as it does in the step.
+
+    Args:
+        blockers: what the step's own `blockers()` says.
+        owner: the role that an owned act belongs to.
+    """
+    refusal = lifecycle.refusal(act, Phase(incident.phase))
+    found = [refusal] if refusal else list(blockers)
+    return Offer(act, may(request, act, owner), policy.who_may(act, owner), found)
+
+
+def bring(request: Any, incident: Incident, subject: str, owner: Role | None, **parts: Any) -> Exhibit:
+    """Attach what a form brought for `subject`. A file is stored only for somebody who may attach it.
+
+    Args:
+        parts: `text`, `link` and `file`, as far as they were given.
+    """
+    file = parts.pop("file", None)
+    attachment = _store(request, incident, owner, file) if file else None
+    return cleanup.attach(
+        incident, subject, owner=owner or Role.COMMANDER, by=request.user, attachment=attachment, **parts
+    )
+
+
+def _store(request: Any, incident: Incident, owner: Role | None, file: Any) -> Any:
+    asked = offer(request, incident, Act.ATTACH_EVIDENCE, owner=owner)
+    if not asked.mine:
+        raise Denied(f"{asked.act.label} is for the {asked.who} of this incident.")
+    if asked.blockers:
+        raise Refused(*asked.blockers)
+    try:
+        return attachments.store(incident, file, request.user)
+    except attachments.NotStored as error:
+        raise Refused(str(error)) from error
+
+
+def waiting(incident: Incident, *acts: Act, **arguments: Any) -> list[Proposal]:
+    """The loaded incident's proposals of these acts that still wait for a second person.
+
+    Args:
+        arguments: only those that are about this: `action="3c-schema"`.
+    """
+    at = clock.now()
+    return [
+        proposal
+        for proposal in incident.proposals.all()
+        if proposal.act in acts
+        and proposal.decided_at is None
+        and proposal.expires_at > at
+        and arguments.items() <= proposal.arguments.items()
+    ]
+
+
+def back(page: str, incident: Incident, *args: Any) -> HttpResponse:
+    return redirect(page, incident.reference, *args)

@@ -1,0 +1,38 @@
+"""Step 1: one form, and the freeze is in force when the answer arrives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+
+from incidents.board.ready import Ready, ready
+from incidents.forms.declare import DeclareForm
+from incidents.runbook import versions
+from incidents.steps import declare as steps
+from incidents.views.base import showing_refusals
+
+
+def declare(request: Any) -> HttpResponse:
+    products = ready(request.user)
+    form = _form(request, products)
+    if form.is_valid():
+        with showing_refusals(form):
+            incident = steps.rollback_mode(**form.cleaned_data, by=request.user)
+            messages.success(request, f"Rollback mode is in force: {incident.product} is frozen from this moment on.")
+            return redirect(incident)
+    return render(
+        request,
+        "incidents/declare.html",
+        {"form": form, "book": form.book, "mine": [row for row in products if row.is_mine], "products": products},
+    )
+
+
+def _form(request: Any, products: list[Ready]) -> DeclareForm:
+    own = [row.product for row in products if row.is_mine and not row.held_by]
+    initial = {"product": request.GET.get("product") or (own[0].slug if own else None), "commander": request.user.pk}
+    sentences = {row.product.slug: row.sentence for row in products}
+    data = request.POST if request.method == "POST" else None
+    return DeclareForm(data, initial=initial, book=versions.current().content, products=sentences)

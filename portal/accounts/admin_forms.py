@@ -1,0 +1,84 @@
+"""What may be typed about people and tokens."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django import forms
+from django.contrib.admin.widgets import AdminSplitDateTime
+from django.contrib.auth.forms import BaseUserCreationForm, UserChangeForm
+from django.utils import timezone
+
+from portal.accounts.models import TOKEN_DAYS, ApiToken, Scope, User
+
+LONGEST_DAYS = 366
+
+
+class NewPersonForm(BaseUserCreationForm):
+    """A new person with a first password."""
+
+    class Meta:
+        model = User
+        fields = ("name", "email", "is_staff")
+
+    def clean_email(self) -> str:
+        return str(self.cleaned_data["email"]).strip().lower()
+
+
+class PersonForm(UserChangeForm):
+    """A person's name, address and access. Nobody takes their own access away."""
+
+    editor: Any = None
+
+    class Meta:
+        model = User
+        fields = ("name", "email", "is_active", "is_staff")
+
+    def clean_email(self) -> str:
+        return str(self.cleaned_data["email"]).strip().lower()
+
+    def clean(self) -> dict[str, Any]:
+        asked: dict[str, Any] = super().clean() or {}
+        if self.editor and self.instance.pk == self.editor.pk:
+            for name in ("is_active", "is_staff"):
+                if not asked.get(name):
+                    self.add_error(name, "You cannot take this from yourself: ask another administrator.")
+        return asked
+
+
+class IssueForm(forms.ModelForm):
+    """A token for one person, for one product or all. It is never edited, only revoked."""
+
+    scopes = forms.MultipleChoiceField(choices=Scope.choices, widget=forms.CheckboxSelectMultiple)
+    expires_at = forms.SplitDateTimeField(
+        widget=AdminSplitDateTime, initial=lambda: timezone.now() + timedelta(days=TOKEN_DAYS)
+    )
+
+    class Meta:
+        model = ApiToken
+        fields = ("name", "user", "product", "scopes", "expires_at")
+        help_texts = {
+            "name": "The machine or pipeline that uses it. The evidence log keeps this name.",
+            "product": "Empty: every product.",
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "user" in self.fields:
+            self.fields["user"].queryset = User.objects.filter(is_active=True)  # type: ignore[attr-defined]
+
+    def clean_expires_at(self) -> datetime:
+        expires_at: datetime = self.cleaned_data["expires_at"]
+        now = timezone.now()
+        if not now < expires_at <= now + timedelta(days=LONGEST_DAYS):
+            raise forms.ValidationError(f"A token expires in the future, at most {LONGEST_DAYS} days from now.")
+        return expires_at
+
+    def clean(self) -> dict[str, Any]:
+        """A page that is sent twice must not issue twice."""
+        asked: dict[str, Any] = super().clean() or {}
+        same = ApiToken.objects.filter(user=asked.get("user"), name=asked.get("name"), revoked_at=None)
+        if asked.get("user") and same.filter(expires_at__gt=timezone.now()).exists():
+            self.add_error("name", "This person has a live token of this name: revoke it, or choose another name.")
+        return asked

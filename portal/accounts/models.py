@@ -1,0 +1,101 @@
+"""Who signs in, and what signs in for a pipeline."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import uuid
+from datetime import timedelta
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.db import models
+from django.utils import timezone
+
+TOKEN_PREFIX = "lgd_"  # noqa: S105
+TOKEN_DAYS = 90
+
+
+class UserManager(BaseUserManager["User"]):
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> User:
+        user = self.model(email=email.strip().lower(), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> User:
+        return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """One person. Evidence names people by `public_id`, so that a name can be changed or erased later."""
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    email = models.EmailField(unique=True)
+    name = models.CharField(max_length=120)
+    is_staff = models.BooleanField("may open the admin", default=False)
+    is_active = models.BooleanField("may sign in", default=True)
+    joined_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects: ClassVar[UserManager] = UserManager()
+
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = ["name"]
+
+    class Meta:
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_full_name(self) -> str:
+        return self.name
+
+    def get_short_name(self) -> str:
+        return self.name.split(" ")[0]
+
+
+class Scope(models.TextChoices):
+    """What a token may do. `act` is further bounded by the roles its person holds in the incident."""
+
+    CHECK = "check", "Ask the freeze gate"
+    READ = "read", "Read incidents"
+    ACT = "act", "Act in the person's roles"
+
+
+def digest_of(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+class ApiToken(models.Model):
+    """A bearer token of one person, for one product or all; only its SHA-256 is stored."""
+
+    name = models.CharField(max_length=80)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="tokens")
+    product = models.ForeignKey("incidents.Product", models.CASCADE, null=True, blank=True, related_name="+")
+    scopes = models.JSONField(default=list)
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    hint = models.CharField(max_length=12, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    expires_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("-created_at",)
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.hint}…)"
+
+    @classmethod
+    def issue(cls, user: User, *, name: str, scopes: list[str], **fields: Any) -> tuple[ApiToken, str]:
+        """Make a token and return it with its secret, which is shown this once."""
+        secret = TOKEN_PREFIX + secrets.token_urlsafe(32)
+        fields.setdefault("expires_at", timezone.now() + timedelta(days=TOKEN_DAYS))
+        token = cls.objects.create(
+            user=user, name=name, scopes=scopes, digest=digest_of(secret), hint=secret[:8], **fields
+        )
+        return token, secret
+
+    def is_live(self) -> bool:
+        return self.revoked_at is None and self.expires_at > timezone.now() and self.user.is_active

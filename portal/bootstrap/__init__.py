@@ -1,0 +1,9 @@
+"""From a bare Python to a working environment, with the standard library alone.
+
+Everything lands in `.venv` of the checkout: packages, caches and, without root, Debian's libraries.
+"""
+
+from portal.bootstrap.entry import enter
+from portal.bootstrap.locks import refresh_locks
+
+__all__ = ["enter", "refresh_locks"]

@@ -1,0 +1,94 @@
+"""Whether the portal can do its work: one reason for each thing it stands on. Every question is bounded in time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db import Error as DatabaseError
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+from django.db.models import Max
+from django.db.models.functions import Now
+from kombu.exceptions import OperationalError as BrokerError
+
+from incidents.evidence import triggers
+from incidents.models import WorkerBeat
+from portal.celery import app
+
+WORKER_SECONDS = 60
+_BROKER_SECONDS = 0.4
+
+
+@dataclass(frozen=True)
+class Finding:
+    ok: bool
+    reason: str
+
+
+def findings() -> dict[str, Finding]:
+    """What was found, by name. Where the database does not answer, what asks it says so as well."""
+    return {
+        "database": _asked(_database),
+        "migrations": _asked(_migrations),
+        "triggers": _asked(_triggers),
+        "workers": _asked(_workers),
+        "broker": _broker(),
+    }
+
+
+def _asked(question: Callable[[], Finding]) -> Finding:
+    try:
+        return question()
+    except DatabaseError as error:
+        return Finding(False, f"The database does not answer ({type(error).__name__}).")
+
+
+def _database() -> Finding:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return Finding(True, f"{connection.display_name} answers.")
+
+
+def _migrations() -> Finding:
+    executor = MigrationExecutor(connection)
+    waiting = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    if waiting:
+        return Finding(False, f"{len(waiting)} migrations are not applied, the first is {waiting[0][0]}: run migrate.")
+    return Finding(True, "All migrations are applied.")
+
+
+def _triggers() -> Finding:
+    lost = triggers.missing(connection)
+    if lost:
+        return Finding(False, f"Evidence can be changed: {', '.join(lost)} missing. Run migrate, it makes them again.")
+    return Finding(True, "Evidence is append-only.")
+
+
+def _workers() -> Finding:
+    """By the database's clock: a worker whose clock is wrong is not dead, and one that is dead has none."""
+    recent = WorkerBeat.objects.filter(seen_at__gt=Now() - timedelta(seconds=WORKER_SECONDS))
+    if alive := list(recent.values_list("name", flat=True)[:10]):
+        return Finding(True, f"Alive: {', '.join(alive)}.")
+    seen_at = WorkerBeat.objects.aggregate(last=Max("seen_at"))["last"]
+    if seen_at is None:
+        return Finding(False, "No worker has reported yet: start a worker and beat.")
+    return Finding(
+        False, f"No worker reported for {WORKER_SECONDS} s; the last did at {seen_at:%Y-%m-%d %H:%M:%S} UTC."
+    )
+
+
+def _broker() -> Finding:
+    """A new connection, so that a stale one in a pool does not speak for a broker that is gone."""
+    try:
+        with app.connection_for_write(connect_timeout=_BROKER_SECONDS, transport_options=_impatient()) as line:
+            line.ensure_connection(max_retries=1, timeout=_BROKER_SECONDS)
+            line.default_channel.close()
+    except (BrokerError, OSError) as error:
+        return Finding(False, f"The broker does not answer ({type(error).__name__}): work waits for the sweep.")
+    return Finding(True, "The broker answers.")
+
+
+def _impatient() -> dict[str, float]:
+    return {"socket_timeout": _BROKER_SECONDS, "socket_connect_timeout": _BROKER_SECONDS, "max_retries": 0}

@@ -1,0 +1,1 @@
+"""Signals the frame listens to."""

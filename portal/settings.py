@@ -1,0 +1,234 @@
+"""Every setting, read once from the environment. Each one is listed with its default in docs/configuration.md."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import environ
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+
+# Where things live ------------------------------------------------------------------------------------------------
+
+DATA_DIR = Path(env.str("LASTGOOD_DATA_DIR", default=str(BASE_DIR / ".data")))
+PUBLIC_URL = env.str("PUBLIC_URL", default="http://127.0.0.1:8000").rstrip("/")
+DEMO = env.bool("LASTGOOD_DEMO", default=False)
+MAILBOX = env.str("LASTGOOD_MAILBOX", default="")
+
+# Security ---------------------------------------------------------------------------------------------------------
+
+DEBUG = env.bool("LASTGOOD_DEBUG", default=False)
+SECRET_KEY = env.str("SECRET_KEY", default="")
+if not SECRET_KEY:
+    if any(word in sys.argv for word in ("check", "makemigrations", "collectstatic")) or "mypy" in sys.modules:
+        SECRET_KEY = "not-a-secret-only-for-commands-that-sign-nothing"  # noqa: S105
+    else:
+        raise environ.ImproperlyConfigured("Set SECRET_KEY to a long random value (docs/configuration.md).")
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost"])
+HTTPS = PUBLIC_URL.startswith("https://")
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL] if HTTPS else []
+SECURE_SSL_REDIRECT = HTTPS and env.bool("LASTGOOD_REDIRECT_HTTPS", default=True)
+SECURE_PROXY_SSL_HEADER = (
+    ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("LASTGOOD_BEHIND_PROXY", default=False) else None
+)
+SECURE_HSTS_SECONDS = env.int("LASTGOOD_HSTS_SECONDS", default=31_536_000) if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
+SECURE_HSTS_PRELOAD = HTTPS
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_NAME = "__Host-session" if HTTPS else "session"
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = 12 * 3600
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'none'"],
+        "script-src": ["'self'"],
+        "style-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        "font-src": ["'self'"],
+        "connect-src": ["'self'"],
+        "frame-src": ["'self'"],
+        "manifest-src": ["'self'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'none'"],
+        "base-uri": ["'none'"],
+        "object-src": ["'none'"],
+    }
+}
+
+# Applications -----------------------------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "portal",
+    "portal.accounts",
+    "comms",
+    "incidents",
+    "guardian",
+    "ninja",
+    "csp",
+    "django_htmx",
+    "django_prometheus",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.humanize",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django.forms",
+]
+MIDDLEWARE = [
+    "portal.gate.FreezeGate",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "portal.requests.RequestLog",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+ROOT_URLCONF = "portal.urls"
+WSGI_APPLICATION = "portal.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "portal.context.frame",
+            ],
+        },
+    }
+]
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# Sign-in ----------------------------------------------------------------------------------------------------------
+
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend", "guardian.backends.ObjectPermissionBackend"]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "board"
+LOGOUT_REDIRECT_URL = "login"
+ANONYMOUS_USER_NAME = None
+GUARDIAN_RAISE_403 = True
+
+# Database ---------------------------------------------------------------------------------------------------------
+
+DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'lastgood.sqlite3'}")}
+_database = DATABASES["default"]
+_database["CONN_MAX_AGE"] = env.int("LASTGOOD_CONN_MAX_AGE", default=600)
+_database["CONN_HEALTH_CHECKS"] = True
+if _database["ENGINE"].endswith("sqlite3"):
+    # DEFERRED transactions lose nine of ten concurrent appends to "database is locked"; IMMEDIATE loses none.
+    _database["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON",
+    }
+    _database["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")}
+
+# Celery: messages are doorbells, the database row is the truth ----------------------------------------------------
+
+REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:6379/0")
+CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = False
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_MAX_TASKS_PER_CHILD = 200
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "socket_timeout": 1,
+    "socket_connect_timeout": 1,
+    "socket_keepalive": True,
+    "health_check_interval": 25,
+    "max_retries": 1,
+    "interval_start": 0,
+    "interval_step": 0.1,
+    "interval_max": 0.2,
+}
+CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_step": 0.1, "interval_max": 0.2}
+CELERY_TASK_ROUTES = {
+    "incidents.tasks.run_attempt": {"queue": "actions"},
+    "incidents.tasks.run_gate": {"queue": "actions"},
+    "comms.tasks.deliver": {"queue": "mail"},
+    "comms.tasks.render_report": {"queue": "reports"},
+}
+SWEEP_SECONDS = env.int("LASTGOOD_SWEEP_SECONDS", default=10)
+CELERY_BEAT_SCHEDULE = {
+    "sweep-actions": {"task": "incidents.tasks.sweep", "schedule": SWEEP_SECONDS},
+    "sweep-mail": {"task": "comms.tasks.sweep", "schedule": SWEEP_SECONDS},
+}
+
+# Mail -------------------------------------------------------------------------------------------------------------
+
+vars().update(env.email_url("EMAIL_URL", default="smtp://127.0.0.1:25"))
+EMAIL_TIMEOUT = env.int("LASTGOOD_EMAIL_TIMEOUT", default=20)
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("LASTGOOD_MAIL_FROM", default="Lastgood <lastgood@localhost>")
+MAIL_DOMAIN = env.str("LASTGOOD_MAIL_DOMAIN", default=DEFAULT_FROM_EMAIL.rstrip(">").rpartition("@")[2])
+
+# What may leave the portal ----------------------------------------------------------------------------------------
+
+OUTBOUND_HOSTS = env.list("LASTGOOD_OUTBOUND_HOSTS", default=[])
+OUTBOUND_PRIVATE_HOSTS = env.list("LASTGOOD_OUTBOUND_PRIVATE_HOSTS", default=[])
+COMMANDS = json.loads(env.str("LASTGOOD_COMMANDS", default="{}"))
+DISPATCH_ENABLED = env.bool("LASTGOOD_DISPATCH_ENABLED", default=True)
+ATTEMPT_LEASE_SECONDS = env.int("LASTGOOD_ATTEMPT_LEASE_SECONDS", default=30)
+
+# Runbook and evidence ---------------------------------------------------------------------------------------------
+
+REVIEW_PATH = env.str("LASTGOOD_REVIEW_PATH", default="docs/review/")
+OVERDUE_GRACE_SECONDS = env.int("LASTGOOD_OVERDUE_GRACE_SECONDS", default=120)
+UPLOAD_MAX_BYTES = env.int("LASTGOOD_UPLOAD_MAX_BYTES", default=25 * 1024 * 1024)
+REPORT_SECONDS = env.int("LASTGOOD_REPORT_SECONDS", default=60)
+REPORT_MEMORY_BYTES = env.int("LASTGOOD_REPORT_MEMORY_BYTES", default=1024**3)
+
+# Files ------------------------------------------------------------------------------------------------------------
+
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STATIC_ROOT = DATA_DIR / "static"
+WHITENOISE_USE_FINDERS = env.bool("LASTGOOD_STATIC_FROM_SOURCE", default=True)
+MEDIA_ROOT = DATA_DIR / "files"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 1_000
+FILE_UPLOAD_PERMISSIONS = 0o600
+
+# Time and language ------------------------------------------------------------------------------------------------
+
+TIME_ZONE = "UTC"
+USE_TZ = True
+LANGUAGE_CODE = "en-gb"
+USE_I18N = True
+
+# Logs -------------------------------------------------------------------------------------------------------------
+
+LOGGING_CONFIG = "portal.logs.configure"
+LOGGING = {"level": env.str("LASTGOOD_LOG_LEVEL", default="INFO"), "json": env.bool("LASTGOOD_LOG_JSON", default=True)}

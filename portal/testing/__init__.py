@@ -1,0 +1,1 @@
+"""One command that proves everything: private servers, static checks, and the tests on both databases."""

@@ -1,0 +1,240 @@
+"""Connectors and wirings: judged by the connector's own check, their secrets never shown and never kept."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from incidents.models import Connector, Wiring
+from tests.factories import ProductFactory
+from tests.incidents.admin.given import address, clerk, configured, filled
+
+pytestmark = pytest.mark.django_db
+
+ALLOWED = {"argv": ["/bin/echo", "{target}"], "arguments": {"target": {"pattern": "[a-z0-9]+"}}}
+
+
+@pytest.fixture(autouse=True)
+def _operator(settings: Any) -> None:
+    settings.OUTBOUND_HOSTS = ["ci.example.test"]
+    settings.COMMANDS = {"echo": ALLOWED}
+
+
+def asked(**changes: Any) -> dict[str, Any]:
+    config = json.dumps({"url": "https://ci.example.test/hooks/s3cret-path"})
+    fields = {"name": "Deployer", "kind": "webhook", "config": config, "secret": "env:DEPLOY_SECRET"}
+    return {**fields, "deadline_seconds": "120", "enabled": "on", **changes}
+
+
+def test_a_connector_is_made_and_on_record_without_what_may_be_secret() -> None:
+    user, client = clerk()
+
+    client.post(address(Connector, "add"), asked())
+
+    connector = Connector.objects.get()
+    (entry,) = configured()
+    assert connector.secret == "env:DEPLOY_SECRET"
+    assert entry.actor == {"kind": "user", "id": str(user.public_id)}
+    assert entry.body == {
+        "sentence": "Connector “Deployer” added",
+        "object": "connector",
+        "id": str(connector.pk),
+        "old": {},
+        "new": {
+            "name": "Deployer",
+            "kind": "webhook",
+            "config": {"url": "ci.example.test:443/…"},
+            "secret": "set",
+            "deadline_seconds": 120,
+            "enabled": True,
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"config": '{"url": }'}, "Line 1, column 9"),
+        ({"config": "[1]"}, "Write a JSON object"),
+        ({"config": '{"url": "https://evil.test/"}'}, "evil.test:443 is not in LASTGOOD_OUTBOUND_HOSTS"),
+        ({"config": '{"uri": "x"}'}, "There is no setting &#x27;uri&#x27; here"),
+        ({"config": '{"a": "\\u0000"}'}, "Text in the log may hold no NUL"),
+        ({"config": '{"a": 1.5}'}, "The log does not write a float."),
+        ({"config": '{"a": ' + "9" * 5000 + "}"}, "This cannot be read as JSON."),
+        ({"config": "[" * 19_000}, "This cannot be read as JSON."),
+        ({"config": " " * 20_001}, "This is longer than 20000 characters."),
+        ({"kind": "command", "config": '{"command": "rm"}'}, "is not in LASTGOOD_COMMANDS"),
+        ({"secret": ""}, "A webhook is signed"),
+        ({"secret": "whsec_aVeryRealSecret"}, "never the secret itself"),
+        ({"deadline_seconds": "0"}, "greater than or equal to 1"),
+        ({"kind": "telepathy"}, "Select a valid choice."),
+    ],
+)
+def test_a_configuration_that_cannot_work_is_refused_in_words(changes: dict[str, str], sentence: str) -> None:
+    _, client = clerk()
+
+    page = client.post(address(Connector, "add"), asked(**changes)).content.decode()
+
+    assert sentence in page
+    assert "aVeryRealSecret" not in page
+    assert Connector.objects.count() == 0
+    assert configured() == []
+
+
+def test_a_secret_is_kept_when_nothing_is_typed_replaced_or_forgotten_and_never_shown() -> None:
+    _, client = clerk()
+    client.post(address(Connector, "add"), asked())
+    url = address(Connector.objects.get(), "change")
+
+    page = client.get(url).content.decode()
+    client.post(url, asked(secret="", deadline_seconds="60"))
+    kept = Connector.objects.get().secret
+    client.post(url, asked(secret="env:OTHER_SECRET", deadline_seconds="60"))
+    replaced = Connector.objects.get().secret
+    client.post(url, asked(secret="", deadline_seconds="60", forget_secret="on", enabled=""))
+
+    assert "DEPLOY_SECRET" not in page
+    assert (kept, replaced, Connector.objects.get().secret) == ("env:DEPLOY_SECRET", "env:OTHER_SECRET", "")
+    changes = [(entry.body["sentence"], entry.body["old"], entry.body["new"]) for entry in configured()[1:]]
+    assert changes == [
+        ("Connector “Deployer” changed: deadline seconds", {"deadline_seconds": 120}, {"deadline_seconds": 60}),
+        ("Connector “Deployer” changed: secret", {"secret": "set"}, {"secret": "changed"}),
+        (
+            "Connector “Deployer” changed: secret, enabled",
+            {"secret": "set", "enabled": True},
+            {"secret": "", "enabled": False},
+        ),
+    ]
+    assert "OTHER_SECRET" not in json.dumps([entry.body for entry in configured()])
+
+
+def test_a_changed_path_is_on_record_as_changed() -> None:
+    _, client = clerk()
+    client.post(address(Connector, "add"), asked())
+
+    moved = asked(secret="", config='{"url": "https://ci.example.test/hooks/another"}')
+    client.post(address(Connector.objects.get(), "change"), moved)
+
+    entry = configured()[-1]
+    assert (entry.body["old"], entry.body["new"]) == ({"config": {"url": "ci.example.test:443/…"}}, {"config": "changed"})
+
+
+def test_a_save_that_changes_nothing_leaves_no_entry() -> None:
+    _, client = clerk()
+    client.post(address(Connector, "add"), asked())
+    url = address(Connector.objects.get(), "change")
+
+    client.post(url, filled(client, url))
+
+    assert len(configured()) == 1
+
+
+def test_what_the_operator_took_away_can_still_be_switched_off(settings: Any) -> None:
+    _, client = clerk()
+    client.post(address(Connector, "add"), asked())
+    settings.OUTBOUND_HOSTS = []
+    url = address(Connector.objects.get(), "change")
+
+    client.post(url, asked(name="Renamed", secret=""))
+    still_on = Connector.objects.get()
+    page = client.post(url, asked(secret="", enabled=""), follow=True).content.decode()
+
+    assert (still_on.name, still_on.enabled) == ("Deployer", True)
+    assert Connector.objects.get().enabled is False
+    assert "Saved, but switched off: ci.example.test:443 is not in LASTGOOD_OUTBOUND_HOSTS" in page
+
+
+def test_the_self_test_says_what_check_says(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, client = clerk()
+    client.post(address(Connector, "add"), asked())
+    connector = Connector.objects.get()
+    test = address(connector, "self-test")
+
+    assert client.get(test).status_code == 405
+    missing = client.post(test, follow=True).content.decode()
+    monkeypatch.setenv("DEPLOY_SECRET", "short")
+    short = client.post(test, follow=True).content.decode()
+    monkeypatch.setenv("DEPLOY_SECRET", "whsec_" + "QUJD" * 8)
+    fine = client.post(test, follow=True).content.decode()
+    settings.OUTBOUND_HOSTS = []
+    lost = client.post(test, follow=True).content.decode()
+
+    assert "DEPLOY_SECRET is not set in the environment of the web process" in missing
+    assert "The signing secret must be whsec_" in short
+    assert "“Deployer” is configured as it should be. Nothing was sent." in fine
+    assert "example.test:443 is not in LASTGOOD_OUTBOUND_HOSTS; the operator has to add it there." in lost
+    assert len(configured()) == 1
+
+
+def make(kind: str, **config: Any) -> Connector:
+    return Connector.objects.create(name=f"The {kind}", kind=kind, config=config)
+
+
+def wired(**fields: Any) -> dict[str, Any]:
+    return {"product": ProductFactory().pk, "arguments": "{}", "target_key": "", **fields}
+
+
+def test_wiring_offers_the_actions_and_gates_of_the_current_runbook() -> None:
+    _, client = clerk()
+
+    page = client.get(address(Wiring, "add")).content.decode()
+
+    assert '<optgroup label="Actions">' in page
+    assert "3a-redeploy · Redeploy control plane and workers to the target" in page
+    assert "health · Service health" in page
+
+
+def test_a_wiring_is_made_changed_and_removed_on_record() -> None:
+    _, client = clerk()
+    connector = make("command", command="echo")
+    fields = wired(key="3a-redeploy", connector=connector.pk, arguments='{"target": "abc"}')
+
+    client.post(address(Wiring, "add"), fields)
+    wiring = Wiring.objects.get()
+    client.post(address(wiring, "change"), {**fields, "target_key": "cluster"})
+    client.post(address(wiring, "delete"), {"post": "yes"})
+
+    assert Wiring.objects.count() == 0
+    row = {"product": wiring.product.slug, "key": "3a-redeploy", "connector": str(connector.pk)}
+    row |= {"arguments": {"target": "abc"}}
+    assert [(entry.body["old"], entry.body["new"]) for entry in configured()] == [
+        ({}, {**row, "target_key": ""}),
+        ({"target_key": ""}, {"target_key": "cluster"}),
+        ({**row, "target_key": "cluster"}, {}),
+    ]
+    assert configured()[-1].body["sentence"] == f"Wiring “{wiring}” deleted"
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "arguments", "sentence"),
+    [
+        ("probe", "3a-redeploy", "{}", "An action is not done by a probe"),
+        ("webhook", "health", "{}", "A gate is checked by a probe or a command"),
+        ("command", "3a-redeploy", '{"target": "no spaces!"}', "does not have the form that the settings ask for"),
+        ("command", "3a-redeploy", '{"colour": "red"}', "echo has no argument"),
+        ("command", "3a-redeploy", '{"target": 1}', "Every argument is a text."),
+        ("command", "boredom", "{}", "Select a valid choice."),
+    ],
+)
+def test_a_wiring_that_cannot_work_is_refused(kind: str, key: str, arguments: str, sentence: str) -> None:
+    _, client = clerk()
+    connector = make(kind, **({"command": "echo"} if kind == "command" else {}))
+
+    page = client.post(address(Wiring, "add"), wired(key=key, connector=connector.pk, arguments=arguments))
+
+    assert sentence in page.content.decode()
+    assert Wiring.objects.count() == 0
+
+
+def test_a_connector_in_use_is_not_deleted() -> None:
+    _, client = clerk()
+    connector = make("manual")
+    Wiring.objects.create(product=ProductFactory(), key="3a-redeploy", connector=connector)
+
+    page = client.post(address(connector, "delete"), {"post": "yes"})
+
+    assert "would require deleting the following protected related objects" in page.content.decode()
+    assert Connector.objects.count() == 1
+    assert configured() == []

@@ -1,0 +1,90 @@
+"""The fixtures keep what their docstrings promise."""
+
+import os
+import signal
+import smtplib
+from urllib.request import urlopen
+
+import pytest
+from django.core.mail import EmailMultiAlternatives, send_mail
+from django.db import connection
+
+from incidents.evidence import triggers
+from portal.celery import app
+from portal.demo.processes import wait_until
+from tests.factories import make_crew, make_incident
+
+
+def test_sent_mail_arrives_once_per_recipient(smtp_sink):
+    send_mail("Ünfreeze", "Text", "a@example.org", ["b@example.org", "c@example.org"], html_message="<p>Text</p>")
+
+    messages = smtp_sink.wait_for(2)
+    assert [message["Delivered-To"] for message in messages] == ["b@example.org", "c@example.org"]
+    assert smtp_sink.to("c@example.org")[0].get_body(("plain",)).get_content().strip() == "Text"
+
+
+def test_a_recipient_can_be_refused(smtp_sink):
+    smtp_sink.answers["b@example.org"] = "550 no such person"
+
+    with pytest.raises(smtplib.SMTPRecipientsRefused, match="no such person"):
+        EmailMultiAlternatives("Subject", "Text", "a@example.org", ["b@example.org"]).send()
+
+    assert smtp_sink.messages == []
+
+
+def test_a_worker_answers_and_can_be_killed(worker):
+    assert app.control.ping(timeout=2)
+
+    os.kill(worker.pid, signal.SIGKILL)
+
+    assert wait_until(lambda: worker.child.has_ended, seconds=5)
+
+
+def test_a_traceback_in_the_log_is_trouble_unless_expected(start_worker):
+    worker = start_worker(LASTGOOD_SWEEP_SECONDS="60")
+    app.send_task("portal.no_such_task")
+    assert wait_until(lambda: "KeyError" in worker.log, seconds=10)
+
+    with pytest.raises(pytest.fail.Exception, match="no_such_task"):
+        worker.check_log()
+
+    worker.may_log("portal.no_such_task")
+
+
+def test_the_web_server_sees_the_test_database(served):
+    with urlopen(f"{served.url}/healthz") as answer:
+        assert answer.status == 200
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("time_of_day", ["first", "again"])
+def test_evidence_is_guarded_in_every_transactional_test_and_gone_in_the_next(time_of_day):
+    assert connection.introspection.table_names()
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT count(*) FROM {triggers.TABLE}")
+        assert cursor.fetchone() == (0,)
+
+    make_incident(make_crew())
+
+    assert triggers.missing(connection) == []
+
+
+def test_engine_names_the_database(engine):
+    assert engine == os.environ["LASTGOOD_ENGINE"]
+
+
+@pytest.mark.browser
+def test_a_page_is_served_to_chromium(browser_page):
+    answer = browser_page.goto("/login/")
+
+    assert answer.status == 200
+
+
+@pytest.mark.browser
+def test_a_console_error_is_noted(browser_page, console):
+    browser_page.evaluate("console.error('broken on purpose')")
+    browser_page.evaluate("setTimeout(() => { throw new Error('thrown on purpose') })")
+    browser_page.wait_for_timeout(100)
+
+    assert len(console.unexpected()) == 2
+    console.allow("on purpose")
