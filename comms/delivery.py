@@ -39,7 +39,7 @@ def run(notice_id: uuid.UUID | str) -> None:
     worker = f"{worker_name()[:60]}:{uuid.uuid4().hex[:12]}"
     with Line() as line:
         while batch := claim(notice_id, worker):
-            if not _send(batch, line):
+            if not send(batch, line):
                 break
     settle(notice_id)
 
@@ -49,7 +49,7 @@ def run(notice_id: uuid.UUID | str) -> None:
 
 def claim(notice_id: uuid.UUID | str, worker: str) -> list[Delivery]:
     """Take the next copies that are due. Whoever moves a row from queued to sending has it until the lease ends."""
-    due = Delivery.objects.filter(notice=notice_id, state=DeliveryState.QUEUED, not_before__lte=Now())
+    due = Delivery.objects.filter(notice__pk=notice_id, state=DeliveryState.QUEUED, not_before__lte=Now())
     with transaction.atomic():
         rows = due.select_for_update(skip_locked=connection.features.has_select_for_update_skip_locked)
         ids = list(rows.order_by("not_before", "pk").values_list("pk", flat=True)[:BATCH])
@@ -70,7 +70,7 @@ def lease_seconds() -> int:
     return int(settings.EMAIL_TIMEOUT) * _ROUND_TRIPS + _SLACK_SECONDS
 
 
-def _send(batch: list[Delivery], line: Line) -> bool:
+def send(batch: list[Delivery], line: Line) -> bool:
     """Send a batch, one transaction a copy. False when the server cannot be used at all."""
     begun = time.monotonic()
     for index, copy in enumerate(batch):
@@ -119,7 +119,7 @@ def _try_again(held: Any, copy: Delivery, answer: str) -> None:
 
 def wait_seconds(tries: int) -> float:
     """Doubling from 15 s to 15 min, with jitter so that copies do not come back all at once."""
-    longest = min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2 ** min(tries, 10))
+    longest: int = min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS << min(tries, 10))
     return longest * _chance.uniform(0.5, 1)
 
 

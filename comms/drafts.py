@@ -68,20 +68,31 @@ def _stand_down(facts: Facts) -> dict[str, str]:
     }
 
 
+def tidied(written: Words) -> Words:
+    """The words without what no mail may hold: controls, line breaks in the subject, bidi marks."""
+    return replace(written, subject=clean.one_line(written.subject), body=clean.block(written.body))
+
+
 def frozen(incident: Incident, kind: NoticeKind, written: Words, *, at: datetime) -> Words:
     """The words exactly as they are sent: cleaned, the time of sending, the promise and the drill mark in them.
 
     A preview shows the same, so nobody sends what they have not read.
     """
-    subject, body = clean.one_line(written.subject), clean.block(written.body)
-    promised = written.next_update_at if kind in PROMISING else None
-    text = incident.book.notices.get(kind.value)
-    if text is None or "{{ now }}" in text.subject:
-        subject = _TIME.sub(clock.utc_text(at), subject) if kind != NoticeKind.REMINDER else subject
-    if promised:
-        body = _with_promise(body, f"Next update: {clock.utc_text(promised)}.")
-    found = Words(subject, body, promised)
+    found = tidied(written)
+    if kind not in PROMISING:
+        found = replace(found, next_update_at=None)
+    if _is_dated(incident, kind):
+        found = replace(found, subject=_TIME.sub(clock.utc_text(at), found.subject))
+    if found.next_update_at:
+        line = f"Next update: {clock.utc_text(found.next_update_at)}."
+        found = replace(found, body=_with_promise(found.body, line))
     return _marked_as_drill(found) if incident.drill else found
+
+
+def _is_dated(incident: Incident, kind: NoticeKind) -> bool:
+    """Whether the subject names the time of sending: as the runbook's template does, and our stand-down notice."""
+    text = incident.book.notices.get(kind.value)
+    return "{{ now }}" in text.subject if text else kind == NoticeKind.STAND_DOWN
 
 
 def _with_promise(body: str, line: str) -> str:

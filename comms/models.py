@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Count, Q
 
 from incidents.models import Incident, Product
 from incidents.terms import NoticeKind
@@ -39,6 +39,21 @@ class NoticeState(models.TextChoices):
 ISSUED = (NoticeState.SENDING, NoticeState.SENT, NoticeState.FAILED)
 
 
+class NoticeQuerySet(models.QuerySet["Notice"]):
+    def issued(self) -> NoticeQuerySet:
+        """Those whose words are frozen, in the order of issue."""
+        return self.filter(state__in=ISSUED).select_related("written_by").order_by("sequence")
+
+    def with_copies(self) -> NoticeQuerySet:
+        """Each with its copies, without their bytes."""
+        return self.prefetch_related(models.Prefetch("deliveries", Delivery.objects.defer("content")))
+
+    def counted(self) -> NoticeQuerySet:
+        """Each with how many copies it has and how they ended: `copies`, `sent`, `failed`."""
+        ended = {word: Count("deliveries", filter=Q(deliveries__state=word)) for word in ("sent", "failed")}
+        return self.annotate(copies=Count("deliveries"), **ended)
+
+
 class Notice(models.Model):
     """One update to stakeholders. A draft is edited in place; once issued its words are frozen."""
 
@@ -59,6 +74,8 @@ class Notice(models.Model):
     rung_at = models.DateTimeField(null=True)
     # A cadence slot is unique: one reminder for one promised time, however many sweeps see it.
     slot = models.DateTimeField(null=True)
+
+    objects = NoticeQuerySet.as_manager()
 
     class Meta:
         ordering = ("written_at",)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -21,6 +21,7 @@ from incidents.steps import unfreeze
 from incidents.steps.base import Denied, Refused, Taken, locked, step
 from incidents.terms import Act, Kind, NoticeKind, Phase
 
+TWICE = timedelta(minutes=1)
 RUNBOOK_KINDS = (NoticeKind.A, NoticeKind.B, NoticeKind.C)
 
 
@@ -65,7 +66,9 @@ def save(incident: Incident, kind: NoticeKind, words: Words, *, by: Any, seen: d
         locked(incident.pk)
         kept = saved(incident, kind) or Notice(incident=incident, kind=kind)
         if not kept._state.adding and kept.written_by_id != by.pk and kept.written_at != seen:
-            raise Refused(f"{kept.written_by} saved this draft at {kept.written_at:%H:%M:%S} UTC while you were writing.")
+            raise Refused(
+                f"{kept.written_by} saved this draft at {kept.written_at:%H:%M:%S} UTC while you were writing."
+            )
         kept.subject, kept.body, kept.next_update_at = words.subject, words.body, words.next_update_at
         kept.written_by, kept.written_at = by, clock.now()
         kept.save()
@@ -144,6 +147,16 @@ def word_blockers(words: Words) -> list[str]:
     return found
 
 
+def _said_just_now(taken: Taken, kind: NoticeKind, words: Words) -> list[str]:
+    """A form sent twice is one update."""
+    last = Notice.objects.filter(incident=taken.incident, kind=kind).issued().last()
+    if last is None or last.state == NoticeState.FAILED or last.words_sha256 != digest(words):
+        return []
+    assert last.issued_at  # noqa: S101 - issued
+    just_now = taken.at - last.issued_at < TWICE
+    return [f"This very update was issued at {last.issued_at:%H:%M:%S} UTC."] if just_now else []
+
+
 # Issuing it ---------------------------------------------------------------------------------------------------------
 
 
@@ -158,8 +171,10 @@ def issue(
     with step(incident, Act.SEND_NOTICE, by=by) as taken:
         people = recipients(taken.incident)
         taken.refuse_if(blockers(taken.incident, kind) + promise_blockers(kind, next_update_at, taken.at))
-        words = drafts.frozen(taken.incident, kind, Words(subject, body, next_update_at), at=taken.at)
-        taken.refuse_if(word_blockers(words))
+        written = drafts.tidied(Words(subject, body, next_update_at))
+        taken.refuse_if(word_blockers(written))
+        words = drafts.frozen(taken.incident, kind, written, at=taken.at)
+        taken.refuse_if(word_blockers(words) + _said_just_now(taken, kind, words))
         notice = put(taken, kind, words, [(person.name, person.email) for person in people])
         record_issued(taken, notice)
     return notice

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, auto
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from django.core.mail.backends.smtp import EmailBackend
 
@@ -39,7 +39,7 @@ class Line:
     def __init__(self) -> None:
         self._backend = EmailBackend()
 
-    def __enter__(self) -> Line:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -69,11 +69,13 @@ class Line:
         return Outcome(Verdict.SENT, "")
 
     def _open(self) -> Any:
-        if self._backend.connection is None or self._backend.connection.sock is None:
+        line: Any = self._backend.connection
+        if line is None or line.sock is None:
             self._backend.connection = None
             self._backend.open()
-            self._backend.connection.ehlo_or_helo_if_needed()
-        return self._backend.connection
+            line = self._backend.connection
+            line.ehlo_or_helo_if_needed()
+        return line
 
     def _close(self) -> None:
         with suppress(OSError):

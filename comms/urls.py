@@ -1,7 +1,22 @@
-"""Routes."""
+"""Updates and the report, below `/incidents/<reference>/`."""
 
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import include, path
 
-urlpatterns: list[URLPattern] = []
+from comms.views import notices, report
+
+app_name = "comms"
+
+of_one_incident = [
+    path("notices/", notices.page, name="notices"),
+    path("notices/<uuid:pk>/", notices.notice, name="notice"),
+    path("notices/<slug:kind>/", notices.write, name="write"),
+    path("report/", report.page, name="report"),
+    path("report/make/", report.make, name="make_report"),
+    path("report.pdf", report.pdf, name="report_pdf"),
+    path("report.md", report.markdown, name="report_md"),
+    path("followups.csv", report.follow_ups_csv, name="followups_csv"),
+    path("followups.beads.jsonl", report.follow_ups_beads, name="followups_beads"),
+]
+urlpatterns = [path("incidents/<slug:reference>/", include(of_one_incident))]

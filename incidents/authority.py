@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from django.db.models import Aggregate, Exists, JSONField, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Aggregate, Exists, JSONField, OuterRef, QuerySet, Subquery
 
 from incidents import clock, policy
-from incidents.models import AuditGrant, Incident, IncidentUserObjectPermission, Membership, RosterEntry
+from incidents.models import AuditGrant, CycleOwner, Incident, IncidentUserObjectPermission, Membership, RosterEntry
 from incidents.terms import Act, Role
 
 _VIEW = "view_incident"
@@ -75,29 +75,36 @@ def may_declare(user: Any, product: Any) -> bool:
 
 def project(incident: Incident) -> None:
     """Make guardian's rows say what memberships and roster say; called in the transaction that changed them."""
-    for codename, users in derived(incident).items():
-        rows = IncidentUserObjectPermission.objects.filter(content_object=incident, permission__codename=codename)
-        present = set(rows.values_list("user_id", flat=True))
-        rows.filter(user_id__in=present - users).delete()
-        for user_id in users - present:
-            IncidentUserObjectPermission.objects.create(
-                user_id=user_id, content_object=incident, permission=_permission(codename)
-            )
+    wanted = {(codename, user) for codename, users in derived(incident).items() for user in users}
+    rows = IncidentUserObjectPermission.objects.filter(content_object=incident)
+    present = {(codename, user): pk for pk, codename, user in rows.values_list("pk", "permission__codename", "user_id")}
+    if gone := present.keys() - wanted:
+        rows.filter(pk__in=[present[key] for key in gone]).delete()
+    if fresh := wanted - present.keys():
+        permissions = _permissions({codename for codename, _ in fresh})
+        IncidentUserObjectPermission.objects.bulk_create(
+            IncidentUserObjectPermission(user_id=user, content_object=incident, permission_id=permissions[codename])
+            for codename, user in sorted(fresh)
+        )
 
 
-def _permission(codename: str) -> Any:
+def _permissions(codenames: Iterable[str]) -> dict[str, int]:
     from django.contrib.auth.models import Permission
 
-    return Permission.objects.get(content_type__app_label="incidents", codename=codename)
+    found = Permission.objects.filter(content_type__app_label="incidents", codename__in=codenames)
+    return dict(found.values_list("codename", "pk"))
 
 
 def derived(incident: Incident) -> dict[str, set[int]]:
     """Who should hold which permission row of the incident: codename → user ids."""
-    members = Membership.objects.filter(incident=incident)
-    ready = RosterEntry.objects.filter(product=incident.product).values_list("user_id", flat=True)
-    owners = incident.cycle_owners.values_list("user_id", flat=True)
-    wanted = {_VIEW: set(members.values_list("user_id", flat=True)) | set(ready) | set(owners)}
-    active = members.filter(Q(ended_at=None), ~Q(accepted_at=None))
+    members = list(
+        Membership.objects.filter(incident=incident).values_list("role", "user_id", "accepted_at", "ended_at")
+    )
+    ready = RosterEntry.objects.filter(product=incident.product_id).order_by().values_list("user_id", flat=True)
+    owners = CycleOwner.objects.filter(incident=incident).order_by().values_list("user_id", flat=True)
+    wanted = {_VIEW: {user for _, user, _, _ in members} | set(ready.union(owners))}
     for role in Role:
-        wanted[_HOLD + role] = set(active.filter(role=role).values_list("user_id", flat=True))
+        wanted[_HOLD + role] = {
+            user for held, user, accepted, ended in members if held == role and accepted and not ended
+        }
     return wanted

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from django.contrib import admin
+from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.core.exceptions import FieldDoesNotExist
 from django.db import transaction
 from django.db.models import Model
@@ -54,8 +55,11 @@ def values_of(row: Model, *, without: Iterable[str] = ()) -> Values:
     return {field.name: plain(getattr(row, field.name)) for field in fields}
 
 
-class OfStaff:
-    """Who may open the admin runs the back office. No other right is looked at, a superuser's least of all."""
+class OfStaff(admin.options.BaseModelAdmin):
+    """Who may open the admin runs the back office. No other right is looked at, a superuser's least of all.
+
+    A choice of another row is a plain choice, with no pop-up that makes or changes that row from here.
+    """
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.is_active and getattr(request.user, "is_staff", False))
@@ -71,6 +75,12 @@ class OfStaff:
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self.has_module_permission(request)
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field and isinstance(field.widget, RelatedFieldWidgetWrapper):
+            field.widget = field.widget.widget
+        return field
 
 
 class RecordedAdmin(OfStaff, admin.ModelAdmin):

@@ -45,12 +45,12 @@ def run_attempt(attempt_id: UUID | str) -> None:
     leased_at = time.monotonic()
     try:
         started = attempts.start(claimed)
+        if started and time.monotonic() - leased_at > settings.ATTEMPT_LEASE_SECONDS / 2:
+            attempts.give_back(started, started=True)  # stalled before a byte left: provably nothing was sent
+            return
     except attempts.Fenced:
         return
     if started is None:
-        return
-    if time.monotonic() - leased_at > settings.ATTEMPT_LEASE_SECONDS / 2:
-        attempts.give_back(started, started=True)  # stalled before a byte left: provably nothing was sent
         return
     attempt = Attempt.objects.select_related("action__incident__product", "action__connector", "target").get(
         pk=started.attempt_id
@@ -119,7 +119,7 @@ def _settle(claimed: attempts.Claim, outcome: Outcome) -> None:
         state,
         outcome.sentence,
         detail=dict(outcome.detail),
-        output=outcome.output.replace("\x00", "�"),
+        output=outcome.output,
         output_dropped=outcome.output_dropped,
         output_sha256=outcome.output_sha256,
         remote_ref=outcome.remote_ref[:200],
@@ -132,6 +132,14 @@ def run_gate(run_id: UUID | str) -> None:
     if claimed is None:
         return
     run, epoch = claimed
+    try:
+        if verify.is_wanted(run, epoch):
+            _check(run, epoch)
+    except verify.TakenOver:
+        return
+
+
+def _check(run: GateRun, epoch: int) -> None:
     connector = run.gate.connector
     assert connector  # noqa: S101 - only wired gates are queued
     secret, problem = _secret(connector)
@@ -146,7 +154,7 @@ def run_gate(run_id: UUID | str) -> None:
         epoch,
         GateOutcome(result.outcome),
         result.sentence,
-        output=result.output.replace("\x00", "�"),
+        output=result.output,
         output_sha256=result.output_sha256,
     )
 

@@ -52,6 +52,8 @@ ALLOWED: dict[Act, frozenset[Phase]] = {
     Act.REOPEN_ROLLBACK: frozenset({Phase.VERIFYING}),
     Act.RUN_GATE: frozenset({Phase.VERIFYING}),
     Act.RECORD_GATE: frozenset({Phase.VERIFYING}),
+    # A check may come back after the incident has moved on; what it said is on record whenever it says it.
+    Act.SETTLE_GATE: frozenset(Phase),
     Act.ACCEPT_BASELINE: frozenset({Phase.VERIFYING}),
     Act.ACCEPT_RISK: frozenset({Phase.VERIFYING}),
     Act.NAME_OWNER: _WORKING | {Phase.UNFREEZING},

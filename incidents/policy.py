@@ -63,7 +63,7 @@ ROLES: dict[Act, frozenset[Role]] = {
 }
 
 # Acts the portal does on its own behalf, after a person asked for them: a worker settles, a sweep repeats.
-SYSTEM = frozenset({Act.RUN_ACTION, Act.RECORD_GATE, Act.SEND_NOTICE, Act.SETTLE_NOTICE})
+SYSTEM = frozenset({Act.RUN_ACTION, Act.SETTLE_GATE, Act.SEND_NOTICE, Act.SETTLE_NOTICE})
 
 COUNTER_SIGNERS = _COMMANDER | LEADS
 APPROVAL_LASTS = timedelta(minutes=30)

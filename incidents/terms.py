@@ -158,6 +158,7 @@ class Act(TextChoices):
     REOPEN_ROLLBACK = "reopen_rollback", "Go back to rolling back"
     RUN_GATE = "run_gate", "Run a gate"
     RECORD_GATE = "record_gate", "Record a gate's outcome"
+    SETTLE_GATE = "settle_gate", "Record what came of a gate run"
     ACCEPT_BASELINE = "accept_baseline", "Accept a baseline blocker"
     ACCEPT_RISK = "accept_risk", "Accept a risk"
     NAME_OWNER = "name_owner", "Name an owner for next-cycle work"

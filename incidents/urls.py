@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.urls import include, path
+from django.urls import URLPattern, URLResolver, include, path
 
 from incidents.views import (
     board,
@@ -22,7 +22,7 @@ from incidents.views import list as incidents
 
 app_name = "incidents"
 
-of_one_incident = [
+of_one_incident: list[URLPattern | URLResolver] = [
     path("", war_room.war_room, name="war_room"),
     path("roles/", roles.roles, name="roles"),
     path("level/", level.level, name="level"),

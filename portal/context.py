@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
+from django.core.cache import cache
 from django.db.models.functions import Now
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
@@ -13,6 +15,7 @@ from incidents import board
 from incidents.board.frame import WAITED, Frame
 from incidents.board.frame import frame as read_frame
 
+KEPT_SECONDS = 20
 _STUCK = (
     "No worker has been heard of for a minute, while actions, checks or updates wait for one. "
     "Nothing is lost: they go on when a worker is back."
@@ -20,18 +23,26 @@ _STUCK = (
 
 
 def frame(request: HttpRequest) -> dict[str, Any]:
-    """Read nothing for a visitor, and for a person only what the page then shows."""
+    """Read nothing for a visitor, and for a person only what the page then shows: one statement as a rule."""
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated:
         return {}
-    around = SimpleLazyObject(lambda: _read(user))
+    around: Any = SimpleLazyObject(lambda: _read(user))
     return {
         "banner_freezes": SimpleLazyObject(lambda: around.freezes),
         "banner_warnings": SimpleLazyObject(lambda: [_STUCK] if around.is_work_stuck else []),
-        "work_count": SimpleLazyObject(lambda: board.work_count(user, getattr(request, "incident", None))),
+        "work_count": SimpleLazyObject(lambda: _work_count(user, around, getattr(request, "incident", None))),
     }
 
 
 def _read(user: Any) -> Frame:
     letters = Delivery.objects.filter(state=DeliveryState.QUEUED, not_before__lt=Now() - WAITED)
     return read_frame(user, letters)
+
+
+def _work_count(user: Any, around: Frame, read: Any) -> int:
+    """Counted again when a log of the person's incidents has grown, or when what lapses by itself may have lapsed."""
+    if not around.heads:
+        return 0
+    key = hashlib.sha256(f"{user.pk} {around.heads}".encode()).hexdigest()
+    return int(cache.get_or_set(f"work-{key}", lambda: board.work_count(user, read), KEPT_SECONDS) or 0)

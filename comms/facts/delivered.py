@@ -14,7 +14,6 @@ from comms.facts.values import (
 )
 from comms.models import DeliveryState, Notice
 from incidents.models import Incident
-from incidents.runbook import Runbook
 from incidents.steps import deliver
 from incidents.terms import NoticeKind, Priority
 
@@ -24,7 +23,7 @@ def notices(found: Iterable[Notice]) -> tuple[NoticeFact, ...]:
 
 
 def _notice(notice: Notice) -> NoticeFact:
-    assert notice.issued_at and notice.sequence  # noqa: S101 - the database holds issued notices to it
+    assert notice.issued_at and notice.sequence is not None  # noqa: PT018, S101 - a constraint holds it to both
     states = [copy.state for copy in notice.deliveries.all()]
     return NoticeFact(
         kind=notice.kind,
@@ -84,17 +83,13 @@ def follow_ups(incident: Incident) -> tuple[FollowUpFact, ...]:
 
 
 def safeguards(incident: Incident) -> tuple[SafeguardFact, ...]:
-    rows = incident.safeguards.select_related("by")
+    rows = incident.safeguards.all()
     return tuple(SafeguardFact(row.gap, row.change, row.link, str(row.by), row.added_at) for row in rows)
 
 
-def deliverables(
-    book: Runbook, written: ReviewFact | None, follow_ups: Sequence[object], safeguards: Sequence[object]
-) -> tuple[DeliverableFact, ...]:
+def deliverables(incident: Incident) -> tuple[DeliverableFact, ...]:
     """The runbook's three, and whether each is there."""
-    there = {
-        "summary": bool(written and written.what_happened and written.root_cause),
-        "followups": bool(follow_ups or (written and written.no_follow_ups_reason)),
-        "safeguards": bool(safeguards or (written and written.no_gaps_reason)),
-    }
-    return tuple(DeliverableFact(clause.name, clause.text, there[clause.key]) for clause in book.deliverables)
+    missing = deliver.missing(incident)
+    return tuple(
+        DeliverableFact(clause.name, clause.text, clause.key not in missing) for clause in incident.book.deliverables
+    )

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.conf import settings
-from django.db.models import Prefetch
 
 from comms.facts import delivered, rows, work
 from comms.facts.values import ChainFact, Facts, LevelFact, StandDownFact
-from comms.models import Delivery, Notice, NoticeState
+from comms.models import Notice
 from incidents import board, clock, lifecycle
 from incidents.board import TimelineRow
 from incidents.evidence import log
@@ -31,7 +28,6 @@ def facts_of(incident: Incident, *, timeline_rows: int = 0) -> Facts:
     roles = rows.roles(incident)
     review = delivered.review(incident)
     phase = Phase(incident.phase)
-    follow_ups, safeguards = delivered.follow_ups(incident), delivered.safeguards(incident)
     return Facts(
         reference=incident.reference,
         url=settings.PUBLIC_URL + incident.get_absolute_url(),
@@ -69,24 +65,18 @@ def facts_of(incident: Incident, *, timeline_rows: int = 0) -> Facts:
         stages=rows.stages(incident),
         owners=rows.owners(incident),
         next_update_at=None if phase in lifecycle.ENDED else unfreeze.next_update_due(incident),
-        notices=delivered.notices(issued(incident)),
+        notices=delivered.notices(Notice.objects.filter(incident=incident).issued().with_copies()),
         review=review,
         review_owner=delivered.review_owner(review, roles),
-        follow_ups=follow_ups,
-        safeguards=safeguards,
-        deliverables=delivered.deliverables(book, review, follow_ups, safeguards),
+        follow_ups=delivered.follow_ups(incident),
+        safeguards=delivered.safeguards(incident),
+        deliverables=delivered.deliverables(incident),
         book=book,
         runbook_number=incident.runbook.number,
         runbook_sha256=incident.runbook_sha256,
         chain=_chain(incident),
         timeline=oldest_first(incident, timeline_rows),
     )
-
-
-def issued(incident: Incident) -> Any:
-    """The incident's issued notices with their copies, in the order of issue."""
-    found = Notice.objects.filter(incident=incident).exclude(state=NoticeState.DRAFT).order_by("sequence")
-    return found.select_related("written_by").prefetch_related(Prefetch("deliveries", Delivery.objects.defer("content")))
 
 
 def _stood_down(incident: Incident) -> StandDownFact | None:

@@ -44,7 +44,7 @@ def bound(cpu_seconds: int, memory_bytes: int) -> None:
 
 
 def cmap(font: Path) -> frozenset[str]:
-    from fontTools.ttLib import TTFont
+    from fontTools.ttLib import TTFont  # type: ignore[import-untyped]
 
     with TTFont(font) as opened:
         return frozenset(map(chr, opened.getBestCmap()))
@@ -66,7 +66,7 @@ def faces(html: str, fonts: dict[str, frozenset[str]]) -> Iterator[str]:
     """
     extra = set(html) - fonts["inter-latin-400.woff2"]
     for name, chars in fonts.items():
-        stem, subset, weight = _NAME.fullmatch(name).groups()  # type: ignore[union-attr]
+        stem, subset, weight = _NAME.findall(name)[0]
         if subset == "latin" or extra & chars:
             family = _FAMILIES[stem] + ("" if subset == "latin" else f" {subset}")
             yield f'@font-face{{font-family:"{family}";font-weight:{weight};src:url("asset:{name}")}}'
@@ -79,7 +79,7 @@ def fetcher(assets: dict[str, Path]) -> Any:
     """Serves the given files as `asset:NAME` and refuses everything else, fatally."""
     from weasyprint.urls import FatalURLFetchingError, URLFetcher, URLFetcherResponse
 
-    class OnlyAssets(URLFetcher):  # type: ignore[misc]
+    class OnlyAssets(URLFetcher):
         def fetch(self, url: str, headers: Any = None) -> Any:
             path = assets.get(url.removeprefix("asset:")) if url.startswith("asset:") else None
             if path is None:
@@ -114,9 +114,7 @@ def render(job: dict[str, Any]) -> dict[str, Any]:
         stylesheets=[sheet], font_config=font_config, pdf_variant="pdf/a-3a", pdf_tags=True
     )
     target = Path(job["pdf"])
-    document.write_pdf(
-        target, pdf_variant="pdf/a-3a", pdf_tags=True, pdf_identifier=bytes.fromhex(job["identifier"])
-    )
+    document.write_pdf(target, pdf_variant="pdf/a-3a", pdf_tags=True, pdf_identifier=bytes.fromhex(job["identifier"]))
     content = target.read_bytes()
     return {"pages": len(document.pages), "size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
 
@@ -128,9 +126,8 @@ def main(job_file: str) -> None:
         say(done=render(job))
     except MemoryError:
         say(problem=f"The report needs more than {job['memory_bytes'] // 2**20} MiB of memory.")
-    except BaseException as error:
-        # WeasyPrint's FatalURLFetchingError is a BaseException; the parent has to hear of it.
-        say(problem=f"The report could not be rendered: {error or type(error).__name__}"[:500])
+    except BaseException as error:  # noqa: BLE001 - WeasyPrint's FatalURLFetchingError is one, and must be told
+        say(problem=f"The report could not be rendered: {str(error) or type(error).__name__}"[:500])
 
 
 if __name__ == "__main__":

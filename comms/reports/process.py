@@ -57,18 +57,19 @@ def render(
         Stopped: the time or memory was not enough, or the HTML could not be rendered.
     """
     with TemporaryDirectory(prefix="lastgood-report-") as folder:
+        source, target = Path(folder) / "report.html", Path(folder) / "report.pdf"
         job = {
-            "html": f"{folder}/report.html",
-            "pdf": f"{folder}/report.pdf",
+            "html": str(source),
+            "pdf": str(target),
             "assets": asset_folders(),
             "identifier": identifier,
             "seconds": seconds,
             "memory_bytes": memory_bytes,
         }
-        Path(job["html"]).write_text(html, "utf-8")
+        source.write_text(html, "utf-8")
         Path(f"{folder}/job.json").write_text(json.dumps(job), "utf-8")
         done = _run(folder, seconds, tell)
-        return Rendered(Path(job["pdf"]).read_bytes(), done["pages"], done["sha256"])
+        return Rendered(target.read_bytes(), done["pages"], done["sha256"])
 
 
 def _run(folder: str, seconds: int, tell: Callable[[str], None]) -> dict[str, Any]:

@@ -104,10 +104,11 @@ def _stands_at(report: Report, seq: int) -> bool:
     """
     try:
         with transaction.atomic():
-            return _held(report).update(evidence_seq=seq) == 1
+            moved: int = _held(report).update(evidence_seq=seq)
     except IntegrityError:
         _held(report).delete()
         return False
+    return moved == 1
 
 
 def _teller(report: Report) -> Callable[[str], None]:
@@ -135,7 +136,7 @@ def _keep(report: Report, seq: int, rendered: Rendered) -> None:
         finished_at=clock.now(),
     )
     if not kept:
-        report.file.storage.delete(report.file.name)
+        report.file.delete(save=False)
 
 
 # What a lost nudge or worker left undone ----------------------------------------------------------------------------
@@ -159,7 +160,7 @@ def take_back() -> None:
 def ask_for_closed() -> None:
     """An incident that was closed lately has its report, also when the nudge was lost."""
     lately = clock.now() - CLOSED_LATELY
-    for incident_id in Incident.objects.filter(
-        phase=Phase.CLOSED, ended_at__gt=lately, reports=None
-    ).values_list("pk", flat=True):
+    for incident_id in Incident.objects.filter(phase=Phase.CLOSED, ended_at__gt=lately, reports=None).values_list(
+        "pk", flat=True
+    ):
         ask(incident_id)

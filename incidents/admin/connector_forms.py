@@ -42,7 +42,7 @@ def problems_of(kind: str, config: Any, secret: str, *, here: bool = False) -> l
 class ObjectField(forms.JSONField):
     """A JSON object that the log can hold, with errors that name the place."""
 
-    widget = forms.Textarea(attrs={"rows": 8, "cols": 80, "spellcheck": "false"})
+    widget = forms.Textarea(attrs={"rows": 8, "cols": 80, "class": "mono", "spellcheck": "false"})
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(required=False, initial=dict, **kwargs)

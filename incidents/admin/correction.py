@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.contrib.admin.widgets import AdminTextInputWidget
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -20,7 +21,7 @@ class CorrectionForm(forms.Form):
 
     field = forms.ChoiceField()
     value = forms.CharField(label="New value", widget=forms.Textarea(attrs={"rows": 4, "cols": 80}), required=False)
-    reason = forms.CharField(max_length=500, widget=forms.TextInput(attrs={"size": 80}))
+    reason = forms.CharField(max_length=500, widget=AdminTextInputWidget)
 
     def __init__(self, *args: Any, row: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -61,9 +61,9 @@ class EntryList(ChangeList):
 class EvidenceEntryAdmin(ReadOnlyAdmin):
     list_display = ("seq", "of", "at", "kind", "who", "sentence")
     list_display_links = ("seq", "sentence")
-    list_filter = ("kind",)
     list_select_related = ("chain__incident",)
-    search_fields = ("chain__incident__reference", "body__sentence", "hash")
+    search_fields = ("chain__incident__reference", "kind", "body__sentence", "hash")
+    search_help_text = "Reference, words of the sentence, kind such as freeze.lifted, or a hash."
     ordering = ("-id",)
     fields = ("chain", "seq", "at", "kind", "actor", "shown_body", "hashed_bytes", "prev", "hash")
     readonly_fields = ("shown_body", "hashed_bytes")

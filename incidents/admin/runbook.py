@@ -28,9 +28,11 @@ class EditForm(forms.Form):
         label="Runbook text (TOML)",
         strip=False,
         max_length=200_000,
-        widget=forms.Textarea(attrs={"rows": 40, "cols": 120}),
+        widget=forms.Textarea(attrs={"rows": 40, "cols": 120, "class": "mono", "spellcheck": "false"}),
     )
-    note = forms.CharField(label="What changed and why", max_length=200, widget=forms.TextInput(attrs={"size": 100}))
+    note = forms.CharField(
+        label="What changed and why", max_length=200, widget=forms.TextInput(attrs={"class": "vTextField"})
+    )
     current = forms.IntegerField(widget=forms.HiddenInput)
 
     def clean_source(self) -> str:

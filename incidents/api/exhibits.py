@@ -10,14 +10,14 @@ from django.http import FileResponse, Http404
 from ninja import File, Form, Router, UploadedFile
 from pydantic import Field
 
-from incidents import authority, lifecycle, policy
-from incidents.api.found import ApiRequest, incident_of, row_of
+from incidents import authority, lifecycle
+from incidents.api.found import ApiRequest, Misnamed, authorise, incident_of, row_of
 from incidents.api.shapes import Acted, acted, bytes_of
 from incidents.api.strict import Given, Link, Text, length
 from incidents.evidence import attachments
 from incidents.models import Exhibit, Incident
 from incidents.steps import cleanup
-from incidents.steps.base import Denied, Refused
+from incidents.steps.base import Refused
 from incidents.terms import Act, Phase, Role
 
 router = Router()
@@ -105,8 +105,11 @@ def _action(request: ApiRequest, ref: str, key: str) -> tuple[Incident, str, Rol
 
 
 def _gate(request: ApiRequest, ref: str, key: str) -> tuple[Incident, str, Role]:
+    """Whoever may record a gate brings its evidence, in that role."""
     incident = incident_of(request, ref)
-    return incident, f"gate:{key}", Role(row_of(incident.gates, "gate", key=key).owner)
+    gate = row_of(incident.gates, "gate", key=key)
+    role = authority.can(request.auth.user, Act.RECORD_GATE, incident) or Role(gate.owner)
+    return incident, f"gate:{key}", role
 
 
 def _bring(
@@ -123,15 +126,22 @@ def _bring(
     with transaction.atomic():
         attachment = None
         if file:
-            _may_bring(incident, owner, by)
+            _check_fields(request)
+            authorise(request, Act.ATTACH_EVIDENCE, incident, owner)
+            _check_phase(incident)
             attachment = attachments.store(incident, file, by)
         exhibit = cleanup.attach(incident, on, owner=owner, by=by, text=text, link=link, attachment=attachment)
     return acted(incident, exhibit.pk)
 
 
-def _may_bring(incident: Incident, owner: Role, by: Any) -> None:
-    """The step asks the same again; here it keeps a file from being stored for someone who may not bring it."""
-    if authority.can(by, Act.ATTACH_EVIDENCE, incident, owner) is None:
-        raise Denied(f"{Act.ATTACH_EVIDENCE.label} is for the {policy.who_may(Act.ATTACH_EVIDENCE, owner)}.")
+def _check_fields(request: ApiRequest) -> None:
+    for fields, known in ((request.POST, "text"), (request.FILES, "file")):
+        for name in fields:
+            if name != known or len(fields.getlist(name)) > 1:
+                raise Misnamed(name[:60], "Send one file, and a text if you wish.")
+
+
+def _check_phase(incident: Incident) -> None:
+    """The step asks the same again; here it keeps a file from being stored for an act that cannot follow."""
     if sentence := lifecycle.refusal(Act.ATTACH_EVIDENCE, Phase(incident.phase)):
         raise Refused(sentence)

@@ -9,10 +9,11 @@ from django.contrib.auth import get_user_model
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest
 
-from incidents import authority
+from incidents import authority, policy
 from incidents.models import Environment, Incident, Product
 from incidents.steps import roles
-from incidents.terms import Role
+from incidents.steps.base import Denied
+from incidents.terms import Act, Role
 
 _REFERENCE = re.compile(r"RB-\d{4}-\d{4,9}")
 _KEY = re.compile(r"[A-Za-z0-9._-]{1,120}")
@@ -51,6 +52,16 @@ def incident_of(request: ApiRequest, ref: str) -> Incident:
     if found is None:
         raise Http404("There is no such incident, or you have no part in it.")
     return found
+
+
+def authorise(request: ApiRequest, act: Act, incident: Incident, owner: Role | None = None) -> None:
+    """Ask what the step will ask again, where something has to be settled before the step begins.
+
+    Raises:
+        Denied: the caller holds no role that carries the act.
+    """
+    if authority.can(request.auth.user, act, incident, owner) is None:
+        raise Denied(f"{act.label} is for the {policy.who_may(act, owner)} of this incident.")
 
 
 def row_of(rows: Any, what: str, **key: Any) -> Any:

@@ -9,7 +9,7 @@ from ninja import Query, Router
 from pydantic import BaseModel, Field
 
 from incidents.api.detail import Detail, detail_of
-from incidents.api.found import ApiRequest, commander_of, incident_of, product_of, visible
+from incidents.api.found import ApiRequest, Misnamed, commander_of, incident_of, product_of, visible
 from incidents.api.problem import problem
 from incidents.api.shapes import api_url, level_name, page_url
 from incidents.api.strict import Flag, Given, Text, length
@@ -93,6 +93,7 @@ def already_frozen(request: HttpRequest, error: AlreadyFrozen) -> HttpResponse:
 @router.get("", response=Page, summary="List incidents", tags=["incidents"])
 def list_incidents(request: ApiRequest, filters: Query[Filters]) -> Page:
     """Those the caller may see, the youngest first, by pages of at most 100."""
+    _check_names(request)
     rows = visible(request).select_related("product", "runbook").order_by("-pk")
     if filters.product is not None:
         rows = rows.filter(product__slug=filters.product)
@@ -108,7 +109,14 @@ def list_incidents(request: ApiRequest, filters: Query[Filters]) -> Page:
     )
 
 
-@router.get("/{ref}", response=Detail, summary="Read one incident", tags=["incidents"])
+def _check_names(request: HttpRequest) -> None:
+    """A misspelt filter would show more than was asked for."""
+    for name, values in request.GET.lists():
+        if name not in Filters.model_fields or len(values) > 1:
+            raise Misnamed(name[:60], f"Each filter once: {', '.join(Filters.model_fields)}.")
+
+
+@router.get("/{ref}", response=Detail, summary="Read one incident", tags=["incidents"], by_alias=True)
 def read_incident(request: ApiRequest, ref: str) -> Detail:
     """The state of everything: freeze, target, actions, cleanup, gates, preconditions, roles, and what blocks."""
     return detail_of(incident_of(request, ref), request.auth.user)

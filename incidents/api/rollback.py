@@ -5,7 +5,7 @@ from __future__ import annotations
 from ninja import Router, Status
 from pydantic import Field
 
-from incidents.api.found import ApiRequest, incident_of, row_of
+from incidents.api.found import ApiRequest, authorise, incident_of, row_of
 from incidents.api.shapes import Acted, Proposed, acted, proposed
 from incidents.api.strict import Flag, Given, Nothing, Text, Whole, Why, length
 from incidents.models import Action, Incident
@@ -118,7 +118,9 @@ def waive(request: ApiRequest, ref: str, key: str, body: Why) -> Status[Acted] |
 def resolve(request: ApiRequest, ref: str, key: str, body: Deciding) -> Proposed:
     """Decide, with a second person, what an attempt of unknown outcome did."""
     incident = incident_of(request, ref)
-    attempt = action_of(incident, key).attempts.filter(state=AttemptState.UNKNOWN).first()
+    action = action_of(incident, key)
+    authorise(request, Act.RESOLVE_UNKNOWN, incident)
+    attempt = action.attempts.filter(state=AttemptState.UNKNOWN).first()
     if attempt is None:
         raise Refused("No attempt of this action has an unknown outcome.")
     return proposed(

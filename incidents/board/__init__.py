@@ -1,7 +1,7 @@
 """The read side: incidents as people need them, from a constant number of statements."""
 
 from incidents.board.blockers import blockers
-from incidents.board.build import boards, of
+from incidents.board.build import boards, of, read_board
 from incidents.board.load import load, load_all
 from incidents.board.parts import (
     AreaState,
@@ -20,7 +20,7 @@ from incidents.board.rail import rail
 from incidents.board.staffing import Post, staffing
 from incidents.board.states import area_state, confirmation_states, gate_state, lanes, measure_states
 from incidents.board.timeline import GROUPS, TIMELINE_ROWS, LogPage, kinds_of, log_page, timeline
-from incidents.board.work import open_for, waiting_for, work_count, work_of
+from incidents.board.work import Work, open_for, waiting_for, work_count, work_of, works_of
 
 __all__ = [
     "GROUPS",
@@ -38,6 +38,7 @@ __all__ = [
     "ProposalState",
     "Shown",
     "TimelineRow",
+    "Work",
     "area_state",
     "blockers",
     "boards",
@@ -53,10 +54,12 @@ __all__ = [
     "open_for",
     "proposals_for",
     "rail",
+    "read_board",
     "shown",
     "staffing",
     "timeline",
     "waiting_for",
     "work_count",
     "work_of",
+    "works_of",
 ]

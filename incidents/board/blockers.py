@@ -166,7 +166,7 @@ def _from_the_rest(board: Board) -> list[Blocker]:
     missing = {precondition.key: precondition.missing for precondition in board.preconditions}
     return [
         *_from_stability(board, missing["stable"]),
-        *(_ownership(board, sentence) for sentence in missing["ownership"]),
+        *_from_ownership(board, missing["ownership"]),
         *(_update(board, sentence) for sentence in missing["informed"]),
     ]
 
@@ -178,16 +178,25 @@ def _from_stability(board: Board, missing: tuple[str, ...]) -> list[Blocker]:
     return [Blocker(sentence, page(board, "incidents:unfreeze"), "watching", "wait", "Look") for sentence in missing]
 
 
-def _ownership(board: Board, sentence: str) -> Blocker:
-    kind = _now_or_later(board, Act.NAME_OWNER)
-    return Blocker(sentence, page(board, "incidents:unfreeze"), _COMMANDER, kind, "Name", Role.COMMANDER)
+def _from_ownership(board: Board, missing: tuple[str, ...]) -> list[Blocker]:
+    """Areas without an owner are one row: they are named on one page. It presses once the gates are due."""
+    named = {owner.area for owner in board.owners}
+    nobody = [str(role.label) for role in Role if role in policy.LEADS and role not in named]
+    waiting = [sentence for sentence in missing if not sentence.startswith("Nobody")]
+    if len(nobody) > 1:
+        waiting.append(f"Nobody is named for the next cycle's work of {len(nobody)} areas: {', '.join(nobody)}.")
+    else:
+        waiting += [sentence for sentence in missing if sentence.startswith("Nobody")]
+    kind = "due" if board.incident.phase in (Phase.VERIFYING, Phase.UNFREEZING) else "wait"
+    url = page(board, "incidents:unfreeze")
+    return [Blocker(sentence, url, _COMMANDER, kind, "Name", Role.COMMANDER) for sentence in waiting]
 
 
 def _update(board: Board, sentence: str) -> Blocker:
-    next_ = f"Update {board.next_notice.value} " if board.next_notice else "-"
-    overdue = board.is_update_overdue and (sentence.startswith(next_) or not sentence.startswith("Update "))
-    kind = "bad" if overdue else "due" if sentence.startswith(next_) else "wait"
     role = Role.COMMUNICATIONS_OWNER
+    is_next = board.next_notice is not None and sentence.startswith(f"Update {board.next_notice.value} ")
+    is_late = not sentence.startswith("Update ")
+    kind = "bad" if is_late else "due" if is_next else "wait"
     return Blocker(sentence, page(board, "comms:notices"), str(role.label), kind, "Write", role)
 
 

@@ -16,7 +16,7 @@ from incidents.evidence import log
 from incidents.models import Incident
 from incidents.steps import deliver, unfreeze
 from incidents.steps import target as targets
-from incidents.terms import Kind
+from incidents.terms import Kind, Role
 
 
 def of(incident: Incident, *, timeline_rows: int = TIMELINE_ROWS, kinds: Collection[Kind] | None = None) -> Board:
@@ -39,6 +39,11 @@ def boards(incidents: Sequence[Incident], *, timeline_rows: int = 0) -> list[Boa
     return [built(incident, at) for incident in incidents]
 
 
+def read_board(incident: Incident) -> Board | None:
+    """The board of an incident that has been read whole, without reading again; None where it has not."""
+    return built(incident, clock.now()) if along(incident) else None
+
+
 def built(incident: Incident, at: datetime) -> Board:
     """The board of an incident that `load` has read already."""
     read = along(incident)
@@ -47,6 +52,8 @@ def built(incident: Incident, at: datetime) -> Board:
     preconditions = unfreeze.preconditions(incident, at)
     recovered = all(precondition.holds for precondition in preconditions if precondition.key != "informed")
     open_ = incident.phase not in lifecycle.ENDED
+    due_at = unfreeze.next_update_due(incident) if open_ else None
+    issued = log.notices_of(incident, Kind.NOTICE_ISSUED)
     board = Board(
         incident=incident,
         at=at,
@@ -62,16 +69,22 @@ def built(incident: Incident, at: datetime) -> Board:
         stages=unfreeze.stages(incident),
         owners=[owner for owner in incident.cycle_owners.all() if owner.replaced_at is None],
         proposals=[p for p in incident.proposals.all() if p.decided_at is None and p.expires_at > at],
-        next_update_at=unfreeze.next_update_due(incident) if open_ else None,
-        next_notice=states.next_notice(log.notices_of(incident, Kind.NOTICE_ISSUED), is_recovered=recovered)
-        if open_
-        else None,
+        next_update_at=due_at,
+        next_notice=states.next_notice(issued, due_at, is_recovered=recovered) if open_ else None,
         timeline=lines(reversed(read.recent), read.names),
         head=incident.chain,
         deliverables=incident.book.deliverables,
         undelivered=deliver.missing(incident),
         roster=read.roster,
     )
+    _owe_updates(board)
     board.blockers = blockers(board)
     board.rail = rail(incident, "war_room", board)
     return board
+
+
+def _owe_updates(board: Board) -> None:
+    duty = states.inform_duty(board)
+    for lane in board.lanes:
+        if duty and lane.role == Role.COMMUNICATIONS_OWNER:
+            lane.duties.append(duty)

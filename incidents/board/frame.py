@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 from django.urls import reverse
 
 from incidents import authority
 from incidents.board import rows
-from incidents.models import Attempt, FreezeMeasure, GateRun, WorkerBeat
+from incidents.board.work import open_for
+from incidents.models import Attempt, EvidenceChain, FreezeMeasure, GateRun, WorkerBeat
 from incidents.terms import AttemptState, Measure
 
 WAITED = timedelta(seconds=30)
@@ -39,8 +41,11 @@ class FrozenProduct:
 
 @dataclass(frozen=True)
 class Frame:
+    """`heads` are the last hashes of the logs of the person's open incidents: what waits changes only with them."""
+
     freezes: list[FrozenProduct]
     is_work_stuck: bool
+    heads: tuple[str, ...]
 
 
 def frame(user: Any, *waiting: QuerySet[Any]) -> Frame:
@@ -53,9 +58,14 @@ def frame(user: Any, *waiting: QuerySet[Any]) -> Frame:
     held = FreezeMeasure.objects.filter(in_force=True, freeze__active=True).annotate(seen_=Exists(visible))
     silent = ~Exists(WorkerBeat.objects.filter(seen_at__gt=Now() - SILENT))
     stuck = [Exists(found) for found in (*_stuck(), *waiting)]
-    me = type(user).objects.filter(pk=user.pk)
-    measures, [[*facts]] = rows.gather([(held, _COLUMNS), (me, [silent, *stuck])])
-    return Frame(_freezes(measures), is_work_stuck=bool(facts[0]) and any(facts[1:]))
+    me = get_user_model().objects.filter(pk=user.pk)
+    logs = EvidenceChain.objects.filter(incident__in=open_for(user))
+    measures, [[*facts]], heads = rows.gather([(held, _COLUMNS), (me, [silent, *stuck]), (logs, ["hash"])])
+    return Frame(
+        freezes=_freezes(measures),
+        is_work_stuck=bool(facts[0]) and any(facts[1:]),
+        heads=tuple(sorted(head for [head] in heads)),
+    )
 
 
 def _stuck() -> list[QuerySet[Any]]:

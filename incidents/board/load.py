@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.db.models import F, Field, Model, Q
+from django.db.models import F, Model, Q
 
 from incidents.board import rows
 from incidents.evidence import log
@@ -36,6 +36,7 @@ from incidents.models import (
     Incident,
     IncidentUserObjectPermission,
     Membership,
+    Product,
     Proposal,
     Review,
     RosterEntry,
@@ -113,6 +114,7 @@ def load_all(incidents: Sequence[Incident], *, output: bool = True, recent: int 
         queryset.model: {row.pk: row for row in read} for queryset, read in zip(querysets, found, strict=True)
     }
     index[Incident] = {incident.pk: incident for incident in incidents}
+    index[Product] = {incident.product_id: incident.product for incident in incidents}
     _bind(index)
     for incident in incidents:
         _keep(incident, index, recent)
@@ -203,7 +205,7 @@ def _point_back(field: Any, index: Index) -> None:
             _fill(parent, field, own)
 
 
-def _fill(parent: Any, field: Field, own: list[Any]) -> None:
+def _fill(parent: Any, field: Any, own: list[Any]) -> None:
     name = field.remote_field.get_accessor_name()
     queryset = getattr(parent, name).all()
     queryset._result_cache, queryset._prefetch_done = own, True

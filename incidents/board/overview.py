@@ -13,6 +13,8 @@ from incidents.board.parts import Board
 from incidents.models import Incident, Product, RosterEntry
 from incidents.terms import Phase, Role
 
+SHOWN = 3
+
 
 @dataclass(frozen=True)
 class Standing:
@@ -20,6 +22,11 @@ class Standing:
 
     incident: Incident
     board: Board | None
+
+    @property
+    def more(self) -> int:
+        """How many blockers there are beyond those that the front page shows."""
+        return max(0, len(self.board.blockers) - SHOWN) if self.board else 0
 
 
 @dataclass(frozen=True)
@@ -29,11 +36,24 @@ class Overview:
     free: list[Product]
     may_declare: bool
 
+    @property
+    def products(self) -> int:
+        return len(self.frozen) + len(self.free)
+
+    @property
+    def headline(self) -> str:
+        """What is frozen, in one line."""
+        names = [f"{one.incident.product}" for one in self.frozen if not one.incident.drill]
+        if not names:
+            return "Nothing is frozen" if not self.frozen else "Nothing is frozen but for practice"
+        words = " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+        return f"{words} {'is' if len(names) == 1 else 'are'} frozen"
+
 
 def overview(user: Any) -> Overview:
     """The front page for one person; drills stand after what is real."""
     incidents = list(_open_incidents(user))
-    seen = boards([incident for incident in incidents if incident.is_visible])  # type: ignore[attr-defined]
+    seen = boards([incident for incident in incidents if incident.is_visible])
     known = {board.incident.pk: board for board in seen}
     standing = [Standing(incident, known.get(incident.pk)) for incident in incidents]
     products = list(_products(user))
@@ -42,7 +62,7 @@ def overview(user: Any) -> Overview:
         frozen=[one for one in standing if one.incident.phase in lifecycle.FROZEN],
         under_review=[one for one in standing if one.incident.phase == Phase.REVIEW and one.board],
         free=[product for product in products if product.pk not in held],
-        may_declare=any(product.is_mine for product in products),  # type: ignore[attr-defined]
+        may_declare=any(product.is_mine for product in products),
     )
 
 

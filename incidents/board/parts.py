@@ -50,6 +50,14 @@ class Blocker:
         return self.asked_by != user_id and bool(held & (self.roles or {self.role}))
 
 
+_SIGNS = {
+    Measure.MERGES: "merge",
+    Measure.CLAIMS: "claim",
+    Measure.PROMOTIONS: "promote",
+    Measure.DEPLOYS: "deploy",
+}
+
+
 @dataclass(frozen=True)
 class MeasureState:
     """One of the four freezes with its rows; promotions and deploys have one per environment."""
@@ -82,7 +90,7 @@ class MeasureState:
     @property
     def sign(self) -> str:
         """The drawing that stands for the measure."""
-        return self.measure.value.removesuffix("s").removesuffix("ion").replace("promot", "promote")
+        return _SIGNS[self.measure]
 
     @property
     def note(self) -> str:

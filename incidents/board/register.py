@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from django.db.models import OuterRef, Q, Subquery
 
 from incidents import authority, lifecycle
 from incidents.models import Incident, Membership
-from incidents.terms import Role
+from incidents.terms import Phase, Role
 
 PAGE = 25
 _STATES = {"open": lifecycle.OPEN, "ended": lifecycle.ENDED}
 
 
 @dataclass(frozen=True)
+class RegisterRow:
+    """One incident as a line of the list."""
+
+    incident: Incident
+    commander: str
+    kind: str
+    frozen_for: timedelta | None
+
+
+@dataclass(frozen=True)
 class RegisterPage:
-    rows: list[Incident]
+    rows: list[RegisterRow]
     older_than: int | None
 
 
@@ -48,7 +59,22 @@ def register(
     ):
         rows = rows.filter(wanted) if wanted else rows
     found = list(rows.order_by("-pk")[: PAGE + 1])
-    return RegisterPage(found[:PAGE], found[PAGE - 1].pk if len(found) > PAGE else None)
+    return RegisterPage(
+        [_row(incident) for incident in found[:PAGE]], found[PAGE - 1].pk if len(found) > PAGE else None
+    )
+
+
+_KINDS = {Phase.REVIEW: "due", Phase.CLOSED: "ok", Phase.STOOD_DOWN: "muted"}
+
+
+def _row(incident: Any) -> RegisterRow:
+    ended = incident.freeze.ended_at
+    return RegisterRow(
+        incident=incident,
+        commander=incident.commander or "",
+        kind=_KINDS.get(Phase(incident.phase), "frozen"),
+        frozen_for=ended - incident.freeze.since if ended else None,
+    )
 
 
 def _commander() -> Any:

@@ -49,7 +49,9 @@ def read(querysets: Sequence[QuerySet[Any]], *, leave_out: Collection[str] = ())
     Args:
         leave_out: names of columns that stay unread, on whichever model has them; binary columns always do.
     """
-    plans = [_plan(rows.model, frozenset(leave_out)) for rows in querysets]
+    unread = frozenset(leave_out)
+    models_read: list[Any] = [rows.model for rows in querysets]
+    plans = [_plan(model, unread) for model in models_read]
     gathered = gather([(rows, names) for rows, (names, _) in zip(querysets, plans, strict=True)])
     return [
         _ordered(rows.model, [_instance(rows.model, plan, values) for values in found])
@@ -65,13 +67,13 @@ def _instance(model: type[models.Model], plan: tuple[list[str], list[Decode]], v
 
 def _ordered(model: type[models.Model], found: list[Any]) -> list[Any]:
     found.sort(key=attrgetter("pk"))
-    for name in reversed([str(name) for name in model._meta.ordering]):
+    for name in reversed([str(name) for name in model._meta.ordering or ()]):
         found.sort(key=attrgetter(name.lstrip("-")), reverse=name.startswith("-"))
     return found
 
 
 @lru_cache(maxsize=256)
-def _plan(model: type[models.Model], leave_out: frozenset[str]) -> tuple[list[str], list[Decode]]:
+def _plan(model: Any, leave_out: frozenset[str]) -> tuple[list[str], list[Decode]]:
     kept = [
         field
         for field in model._meta.concrete_fields

@@ -13,10 +13,10 @@ from incidents.terms import Act, Phase, Role
 
 @dataclass(frozen=True)
 class Post:
-    """One role: its lane, everybody who held it, who stands ready for it, and the acts that one person is offered."""
+    """One role: its lane, who held it before, who else stands ready, and the acts that one person is offered."""
 
     lane: Lane
-    history: list[Membership]
+    past: list[Membership]
     deputies: list[Any]
     acts: list[str]
 
@@ -36,7 +36,7 @@ def _post(board: Board, lane: Lane, held: frozenset[Role], user: Any) -> Post:
     holder = lane.membership.user if lane.membership else None
     return Post(
         lane=lane,
-        history=list(reversed(members)),
+        past=[row for row in reversed(members) if row.ended_at],
         deputies=[person for person in ready if person != holder],
         acts=_acts(lane, held, user, user in ready) if Phase(board.incident.phase) in lifecycle.OPEN else [],
     )

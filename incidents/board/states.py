@@ -9,6 +9,7 @@ from django.urls import reverse
 
 from incidents.board.parts import AreaState, Board, ConfirmationState, Duty, GateState, Lane, MeasureState
 from incidents.models import Action, Attempt, Gate, Incident, Target
+from incidents.models.verify import RUNNING
 from incidents.runbook.content import CleanupArea
 from incidents.steps import cleanup, rollback, verify
 from incidents.terms import ActionState, AttemptState, Measure, NoticeKind, Role
@@ -42,7 +43,7 @@ def gate_state(gate: Gate) -> GateState:
     return GateState(
         gate=gate,
         run=run,
-        running=next((found for found in gate.runs.all() if found.state in verify.RUNNING), None),
+        running=next((found for found in gate.runs.all() if found.state in RUNNING), None),
         risk=verify.risk_of(gate),
         is_stale=run is not None and not verify.is_current(gate.incident, run),
         blockers=verify.gate_blockers(gate),
@@ -76,10 +77,14 @@ def inform_duty(board: Board) -> Duty | None:
     return Duty(words, url, "bad" if board.is_update_overdue else "due", due_at=board.next_update_at)
 
 
-def next_notice(issued: list[dict[str, Any]], *, is_recovered: bool) -> NoticeKind | None:
-    """Which of the runbook's updates comes next; None after the last."""
+def next_notice(issued: list[dict[str, Any]], due_at: datetime | None, *, is_recovered: bool) -> NoticeKind | None:
+    """Which of the runbook's updates comes next; None after the last.
+
+    Args:
+        due_at: when the next one was promised; a promise after C means that the rollback was taken up again.
+    """
     kinds = {body["notice"] for body in issued}
-    if kinds & {NoticeKind.C, NoticeKind.STAND_DOWN}:
+    if NoticeKind.STAND_DOWN in kinds or (NoticeKind.C in kinds and due_at is None):
         return None
     if NoticeKind.A not in kinds:
         return NoticeKind.A

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
+
+from django.db.models import Q
 
 from incidents import clock, lifecycle
 from incidents.board.blockers import page
@@ -18,13 +21,35 @@ def open_for(user: Any) -> Any:
     """The open incidents in which the person holds, or is asked to take, a role or next-cycle work."""
     held = Membership.objects.filter(user=user, ended_at=None).values("incident")
     owned = CycleOwner.objects.filter(user=user, replaced_at=None).values("incident")
-    mine = Incident.objects.filter(phase__in=lifecycle.OPEN, pk__in=held.union(owned))
+    mine = Incident.objects.filter(Q(pk__in=held) | Q(pk__in=owned), phase__in=lifecycle.OPEN)
     return mine.select_related("product", "runbook").order_by("-pk")
 
 
 def work_of(user: Any, incidents: Iterable[Incident]) -> list[tuple[Incident, list[Blocker]]]:
     """For each open incident: what waits for this person, by the roles they hold. One statement for all of them."""
     return [(board.incident, waiting_for(user, board)) for board in boards(list(incidents))]
+
+
+@dataclass(frozen=True)
+class Work:
+    """One open incident as it waits for one person."""
+
+    board: Board
+    duties: list[Blocker]
+    roles: list[str]
+
+
+def works_of(user: Any) -> list[Work]:
+    """Everything that waits for a person, the incidents with most to do first."""
+    found = [
+        Work(
+            board,
+            waiting_for(user, board),
+            [lane.text.name for lane in board.lanes if lane.membership and lane.membership.user_id == user.pk],
+        )
+        for board in boards(list(open_for(user)))
+    ]
+    return sorted(found, key=lambda work: (work.board.incident.drill, not work.duties))
 
 
 def work_count(user: Any, read: Incident | None = None) -> int:

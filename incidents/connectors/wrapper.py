@@ -155,24 +155,23 @@ def reap() -> dict[int, int]:
 def end_everything(child: int, wakeup: int) -> tuple[int, int, int | None]:
     """SIGKILL the command's group at one stroke, then every descendant until none is left.
 
-    Returns how many were ended besides the command, how many would not die, and the command's exit code if it came.
+    Returns how many ended besides the command, how many would not, and the command's exit code if it came only now.
     """
     kill(-child)
-    seen: set[int] = set()
-    code: int | None = None
+    ended = reap()
     until = time.monotonic() + ENDING_SECONDS
-    while True:
-        code = reap().get(child, code)
-        if not has_children():
-            return len(seen - {child}), 0, code
+    while has_children():
         alive = descendants(os.getpid())
-        seen |= alive
         if time.monotonic() > until:
-            return len(seen - alive - {child}), len(alive), code
+            break
         for pid in alive:
             kill(pid)
         if select.select([wakeup], [], [], RESCAN_SECONDS)[0]:
             os.read(wakeup, 4096)
+        ended |= reap()
+    else:
+        alive = set()
+    return len(ended.keys() - {child}), len(alive), ended.get(child)
 
 
 def has_children() -> bool:

@@ -40,7 +40,7 @@ def _check(value: Any, depth: int) -> None:
         raise NotCanonical(f"An entry may nest at most {_DEEPEST} deep.")
     if isinstance(value, dict):
         for key, item in value.items():
-            if not isinstance(key, str) or not key.isascii():
+            if not isinstance(key, str) or not key.isascii() or "\x00" in key:
                 raise NotCanonical(f"The key {key!r} is not ASCII text.")
             _check(item, depth - 1)
     elif isinstance(value, list):

@@ -16,7 +16,15 @@ from incidents.models.incident import Incident
 from incidents.terms import Kind
 
 SYSTEM_ACTOR = {"kind": "system", "name": "lastgood"}
-NOTICES = (Kind.NOTICE_ISSUED, Kind.NOTICE_SENT)
+# What was told to stakeholders, and what makes it out of date.
+TURNS = (
+    Kind.TARGET_CHOSEN,
+    Kind.LEVEL_CHANGED,
+    Kind.ACTION_ADDED,
+    Kind.ROLLBACK_REOPENED,
+    Kind.REFROZEN,
+)
+NOTICES = (Kind.NOTICE_ISSUED, Kind.NOTICE_SENT, Kind.VERIFICATION_BEGUN, *TURNS)
 _KEPT = "notices of the log"
 
 
@@ -34,33 +42,59 @@ def append(
     chain: EvidenceChain, kind: Kind, *, at: datetime, actor: dict[str, Any], body: dict[str, Any]
 ) -> EvidenceEntry:
     """Write the next entry of a chain. Call it last in the transaction: the head stays locked until commit."""
-    with transaction.atomic():
-        head = lock_head(EvidenceChain.objects.all()).get(pk=chain.pk)
-        at = max(at, head.at) if head.at else at
-        entry = {
-            "v": arithmetic.VERSION,
-            "chain": str(head.pk),
-            "at": clock.stamp(at),
-            "kind": str(kind),
-            "actor": actor,
-            "body": body,
-            "commits": [],
-        }
-        canonical = arithmetic.canonical(entry)
-        seq, prev = head.seq + 1, head.hash
-        written = EvidenceEntry.objects.create(
-            chain=head,
-            seq=seq,
-            at=at,
-            kind=kind,
-            actor=actor,
-            body=body,
-            canonical=canonical,
-            prev=prev,
-            hash=arithmetic.link(seq, prev, arithmetic.digest(canonical)),
-        )
-        EvidenceChain.objects.filter(pk=head.pk).update(seq=seq, hash=written.hash, at=at)
-    return written
+    with transaction.atomic(savepoint=False):
+        return _append(lock_head(EvidenceChain.objects.all()).get(pk=chain.pk), kind, at=at, actor=actor, body=body)
+
+
+def begin(
+    incident: Incident, kind: Kind, *, at: datetime, actor: dict[str, Any], body: dict[str, Any]
+) -> EvidenceEntry:
+    """Open an incident's chain with its first entry."""
+    with transaction.atomic(savepoint=False):
+        chain = EvidenceChain(incident=incident)
+        entry = _next(chain, kind, at=at, actor=actor, body=body)
+        chain.seq, chain.hash, chain.at = entry.seq, entry.hash, entry.at
+        chain.save(force_insert=True)
+        entry.save(force_insert=True)
+    return entry
+
+
+def _append(
+    head: EvidenceChain, kind: Kind, *, at: datetime, actor: dict[str, Any], body: dict[str, Any]
+) -> EvidenceEntry:
+    entry = _next(head, kind, at=at, actor=actor, body=body)
+    entry.save(force_insert=True)
+    EvidenceChain.objects.filter(pk=head.pk).update(seq=entry.seq, hash=entry.hash, at=entry.at)
+    return entry
+
+
+def _next(
+    head: EvidenceChain, kind: Kind, *, at: datetime, actor: dict[str, Any], body: dict[str, Any]
+) -> EvidenceEntry:
+    """The entry that follows the head, not yet written."""
+    at = max(at, head.at) if head.at else at
+    entry = {
+        "v": arithmetic.VERSION,
+        "chain": str(head.pk),
+        "at": clock.stamp(at),
+        "kind": str(kind),
+        "actor": actor,
+        "body": body,
+        "commits": [],
+    }
+    canonical = arithmetic.canonical(entry)
+    seq, prev = head.seq + 1, head.hash
+    return EvidenceEntry(
+        chain=head,
+        seq=seq,
+        at=at,
+        kind=kind,
+        actor=actor,
+        body=body,
+        canonical=canonical,
+        prev=prev,
+        hash=arithmetic.link(seq, prev, arithmetic.digest(canonical)),
+    )
 
 
 def lock_head(queryset: Any) -> Any:
@@ -75,7 +109,10 @@ def global_chain() -> EvidenceChain:
 
 def append_globally(kind: Kind, *, actor: dict[str, Any], **body: Any) -> EvidenceEntry:
     """Record a change that belongs to no single incident: configuration, an incident's opening."""
-    return append(global_chain(), kind, at=clock.now(), actor=actor, body=body)
+    with transaction.atomic(savepoint=False):
+        rows = lock_head(EvidenceChain.objects.filter(incident=None))
+        head = rows.first() or rows.get(pk=global_chain().pk)
+        return _append(head, kind, at=clock.now(), actor=actor, body=body)
 
 
 def lines(chain: EvidenceChain) -> Iterator[arithmetic.Line]:
@@ -145,9 +182,12 @@ def keep_notices(incident: Incident, entries: list[EvidenceEntry]) -> None:
     kept[_KEPT] = [entry for entry in entries if entry.kind in NOTICES]
 
 
+def told(incident: Incident) -> list[EvidenceEntry]:
+    """The log's entries of the kinds in NOTICES, oldest first; not read again where the incident was read with them."""
+    kept: list[EvidenceEntry] | None = incident.__dict__.get("_prefetched_objects_cache", {}).get(_KEPT)
+    return list(entries_of(incident, *NOTICES).defer("canonical")) if kept is None else kept
+
+
 def notices_of(incident: Incident, kind: Kind) -> list[dict[str, Any]]:
     """The bodies of the log's entries about notices, issued or sent, oldest first."""
-    kept = incident.__dict__.get("_prefetched_objects_cache", {}).get(_KEPT)
-    if kept is None:
-        return list(entries_of(incident, kind).values_list("body", flat=True))
-    return [entry.body for entry in kept if entry.kind == kind]
+    return [entry.body for entry in told(incident) if entry.kind == kind]

@@ -44,7 +44,7 @@ _SQLITE = {
     "evidence_no_update": f"BEFORE UPDATE ON {TABLE} BEGIN SELECT raise(abort, 'evidence is append-only'); END",
     "evidence_no_delete": f"BEFORE DELETE ON {TABLE} BEGIN SELECT raise(abort, 'evidence is append-only'); END",
     "evidence_in_order": f"""BEFORE INSERT ON {TABLE}
-      WHEN (new.seq = 1 AND new.prev <> '{ZERO}') OR (new.seq > 1 AND NOT EXISTS (
+      WHEN (new.seq = 1 AND new.prev <> '{ZERO}') OR (new.seq <> 1 AND NOT EXISTS (
         SELECT 1 FROM {TABLE} e WHERE e.chain_id = new.chain_id AND e.seq = new.seq - 1 AND e.hash = new.prev))
       BEGIN SELECT raise(abort, 'evidence link broken'); END""",
     # INSERT OR REPLACE deletes without firing a DELETE trigger.

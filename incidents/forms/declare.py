@@ -53,6 +53,7 @@ class DeclareForm(forms.Form):
         self.book = book
         fields: dict[str, Any] = self.fields
         fields["trigger"].choices = [(trigger.key, trigger.name) for trigger in book.triggers]
+        fields["trigger"].help_text = book.trigger_rule.removesuffix(":") + "."
         fields["trigger"].descriptions = {trigger.key: code_spans(trigger.text) for trigger in book.triggers}
         fields["scope_level"].descriptions = {
             level.value: f"{text.scope}. Typical use: {_lowered(text.typical_use)}."

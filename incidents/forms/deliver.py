@@ -15,7 +15,9 @@ class SummaryForm(forms.Form):
     what_happened = Words(label="What happened", max_length=LONG, rows=5)
     root_cause = Words(label="Root cause", max_length=LONG, rows=4)
     impact = Words(label="Impact", max_length=LONG, rows=3, required=False, help_text="Who noticed what, for how long.")
-    owner: Any = forms.ModelChoiceField(None, label="Owner of the review", required=False, empty_label="Whoever writes it")
+    owner: Any = forms.ModelChoiceField(
+        None, label="Owner of the review", required=False, empty_label="Whoever writes it"
+    )
     no_follow_ups_reason = OneLine(
         label="Why no follow-up is needed", max_length=500, required=False, help_text="Only if none is listed."
     )

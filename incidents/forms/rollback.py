@@ -33,7 +33,7 @@ class CompleteForm(Evidence):
     """An action done by hand: what came of it, and what shows it."""
 
     succeeded = forms.TypedChoiceField(
-        label="How it ended",
+        label="Outcome",
         choices=[("yes", "Done"), ("no", "Failed")],
         coerce=lambda word: word == "yes",
         widget=forms.RadioSelect,

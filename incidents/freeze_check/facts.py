@@ -82,7 +82,7 @@ def read(digest: str, product: str, question: Question) -> Reading | None:
         "actor": question.actor.lower(),
         "known": _newest,
     }
-    rows = sql.run(sql.CHECK, asked)
+    rows = sql.run(sql.check(question.operation), asked)
     if not rows:
         return None
     row = rows[0]
@@ -96,6 +96,7 @@ def _facts(rows: list[Row], question: Question) -> Facts | None:
         return None
     book = _book(row)
     measure = book.measures[question.operation.measure]
+    until, exception = _lasting_longest(rows)
     return Facts(
         incident=row["reference"],
         level=Level(row["scope_level"]),
@@ -105,9 +106,9 @@ def _facts(rows: list[Row], question: Question) -> Facts | None:
         held_since=_held_since(rows),
         allowed_labels=frozenset(measure.allowed_labels),
         allowed_roles=frozenset(measure.allowed_roles),
-        actor_roles=frozenset(Role(row["actor_role"]) for row in rows if row["actor_role"]),
-        exception=row["exception_id"],
-        exception_until=_moment(row["exception_until"]),
+        actor_roles=frozenset(Role(name) for name in (row["actor_roles"] or "").split(",") if name),
+        exception=exception,
+        exception_until=until,
     )
 
 
@@ -116,6 +117,12 @@ def _held_since(rows: list[Row]) -> datetime | None:
     if all(row["in_force"] is None for row in rows):
         return _moment(rows[0]["frozen_since"])
     return max((_sure(row["since"]) for row in rows if row["in_force"]), default=None)
+
+
+def _lasting_longest(rows: list[Row]) -> tuple[datetime | None, int | None]:
+    """The exception of the subject that ends last, if there is one."""
+    found = [(_sure(row["exception_until"]), row["exception_id"]) for row in rows if row["exception_id"] is not None]
+    return max(found, default=(None, None))
 
 
 def read_state(digest: str, product: str, at: datetime) -> State | None:
@@ -167,7 +174,7 @@ def _token(row: Row) -> Token:
 
 def _book(row: Row) -> Runbook:
     global _newest
-    sha256 = row["sha256"]
+    sha256 = row["runbook_sha256"]
     if sha256 not in _books:
         _books[sha256] = parse(row["source"])
     _newest = sha256

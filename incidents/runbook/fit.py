@@ -37,7 +37,7 @@ def _fault(name: str, kind: str, value: Any) -> str:
         return ""
     if not isinstance(value, str):
         return "is not text"
-    if any(ord(char) < 32 and char not in "\n\t" or char == "\x7f" for char in value):
+    if any((ord(char) < 32 and char not in "\n\t") or char == "\x7f" for char in value):
         return "has control characters"
     if name == "key" and not KEY.fullmatch(value):
         return "is not of up to 40 letters, digits, dashes and underscores"

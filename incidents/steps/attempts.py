@@ -18,13 +18,14 @@ from django.db.models.functions import Now
 
 from incidents import authority
 from incidents.models import Action, Attempt, TargetFence
-from incidents.models.rollback import HOLDING
 from incidents.steps import rollback
 from incidents.steps import target as targets
-from incidents.steps.base import Refused, Taken, step
+from incidents.steps.base import Taken, step
+from incidents.steps.text import RESULT, kept
 from incidents.terms import Act, ActionState, AttemptState, Kind, Phase, Role
 
 RING_AGAIN_SECONDS = 20
+LOST = "The worker was lost after it had started the action."
 UNKNOWN_MARGIN = timedelta(seconds=30)
 
 
@@ -105,6 +106,8 @@ def _objection(taken: Taken, attempt: Attempt) -> str:
         return "The target has changed since the action was queued."
     if rollback.spec_digest(action, chosen) != attempt.digest:
         return "The action has changed since it was queued."
+    if action.connector is None or not action.connector.enabled:
+        return "The connector has been switched off."
     if authority.can(attempt.requested_by, Act.DISPATCH_ACTION, incident, Role(action.owner)) is None:
         return "Whoever dispatched the action no longer holds its role."
     if rollback.needs_second(action) and not _approver_holds(attempt, incident):
@@ -121,7 +124,7 @@ def _cancel(taken: Taken, attempt: Attempt, claimed: Claim, objection: str) -> N
     held = Attempt.objects.filter(pk=attempt.pk, state=AttemptState.LEASED, epoch=claimed.epoch)
     if not held.update(state=AttemptState.CANCELLED, finished_at=taken.at, sentence=objection):
         raise Fenced
-    Action.objects.filter(pk=attempt.action_id).update(state=ActionState.PLANNED)
+    Action.objects.filter(pk=attempt.action_id, state=ActionState.RUNNING).update(state=ActionState.PLANNED)
     taken.record(
         Kind.ACTION_CANCELLED,
         f"Not started: {attempt.action}. {objection}",
@@ -144,11 +147,24 @@ def is_alive(claimed: Claim) -> bool:
 
 
 def give_back(claimed: Claim, *, started: bool) -> None:
-    """Return an attempt of which provably nothing was sent to the queue."""
-    state = AttemptState.STARTED if started else AttemptState.LEASED
-    Attempt.objects.filter(pk=claimed.attempt_id, state=state, epoch=claimed.epoch).update(
-        state=AttemptState.QUEUED, lease_owner="", lease_until=None, rung_at=Now()
-    )
+    """Return an attempt of which provably nothing was sent to the queue. What the log calls started, it calls back."""
+    held = Attempt.objects.filter(pk=claimed.attempt_id, epoch=claimed.epoch)
+    queued = {"state": AttemptState.QUEUED, "lease_owner": "", "lease_until": None, "rung_at": Now()}
+    if not started:
+        held.filter(state=AttemptState.LEASED).update(**queued)
+        return
+    attempt = _loaded(claimed.attempt_id)
+    with step(attempt.action.incident, Act.RUN_ACTION, by=None) as taken:
+        if not held.filter(state=AttemptState.STARTED).update(**queued, started_at=None):
+            raise Fenced
+        taken.record(
+            Kind.ACTION_QUEUED,
+            f"Queued again, nothing was sent: {attempt.action}",
+            action=attempt.action.key,
+            attempt=str(attempt.pk),
+            digest=attempt.digest,
+            epoch=claimed.epoch,
+        )
 
 
 _KINDS = {
@@ -164,10 +180,10 @@ def settle(claimed: Claim, state: AttemptState, sentence: str, **facts: Any) -> 
     Args:
         facts: `detail`, `output`, `output_dropped` (bytes), `output_sha256`, `remote_ref`, as the connector gave them.
     """
-    attempt = _loaded(claimed.attempt_id)
+    attempt, sentence, facts = _loaded(claimed.attempt_id), kept(sentence), kept(facts)
     with step(attempt.action.incident, Act.RUN_ACTION, by=None) as taken:
         held = Attempt.objects.filter(pk=attempt.pk, state=AttemptState.STARTED, epoch=claimed.epoch)
-        if not held.update(state=state, finished_at=taken.at, sentence=sentence[:1000], **facts):
+        if not held.update(state=state, finished_at=taken.at, sentence=sentence[:RESULT], **facts):
             taken.record(
                 Kind.ACTION_LATE,
                 f"Late result of {attempt.action}, not applied: {sentence[:300]}",
@@ -177,23 +193,29 @@ def settle(claimed: Claim, state: AttemptState, sentence: str, **facts: Any) -> 
                 state=state,
             )
             return False
-        _apply(taken, attempt.action, state, sentence)
-        kind, word = _KINDS[state]
-        taken.record(
-            kind,
-            f"{word}: {attempt.action}. {sentence[:300]}",
-            action=attempt.action.key,
-            attempt=str(attempt.pk),
-            epoch=claimed.epoch,
-            output_sha256=facts.get("output_sha256", ""),
-        )
+        _ended(taken, attempt, claimed, state, sentence, facts.get("output_sha256", ""))
     return True
+
+
+def _ended(
+    taken: Taken, attempt: Attempt, claimed: Claim, state: AttemptState, sentence: str, output_sha256: str = ""
+) -> None:
+    _apply(taken, attempt.action, state, sentence)
+    kind, word = _KINDS[state]
+    taken.record(
+        kind,
+        f"{word}: {attempt.action}. {sentence[:300]}",
+        action=attempt.action.key,
+        attempt=str(attempt.pk),
+        epoch=claimed.epoch,
+        output_sha256=output_sha256,
+    )
 
 
 def _apply(taken: Taken, action: Action, state: AttemptState, sentence: str) -> None:
     action = Action.objects.get(pk=action.pk)
     if state == AttemptState.UNKNOWN:
-        action.state, action.result = ActionState.UNKNOWN, sentence[:1000]
+        action.state, action.result = ActionState.UNKNOWN, sentence[:RESULT]
         action.save(update_fields=["state", "result"])
         if action.changes_state:
             taken.note_change()
@@ -210,13 +232,24 @@ def sweep() -> tuple[int, int]:
     lapsed = Attempt.objects.filter(state=AttemptState.LEASED, lease_until__lt=Now())
     requeued = lapsed.update(state=AttemptState.QUEUED, lease_owner="", rung_at=None)
     lost = Attempt.objects.filter(state=AttemptState.STARTED, by_hand=False, lease_until__lt=Now())
-    unknown = 0
-    for attempt_id, epoch in lost.values_list("pk", "epoch"):
-        if Attempt.objects.filter(pk=attempt_id, lease_until__lt=Now(), epoch=epoch).exists():
-            unknown += settle(
-                Claim(attempt_id, epoch), AttemptState.UNKNOWN, "The worker was lost after it had started the action."
-            )
-    return requeued, unknown
+    found = [Claim(attempt_id, epoch) for attempt_id, epoch in lost.values_list("pk", "epoch")]
+    return requeued, sum(map(_lose, found))
+
+
+def _lose(claimed: Claim) -> bool:
+    """Say that nobody knows; False when the worker renewed its lease meanwhile, or another sweep was first."""
+    attempt = _loaded(claimed.attempt_id)
+    try:
+        with step(attempt.action.incident, Act.RUN_ACTION, by=None) as taken:
+            held = Attempt.objects.filter(pk=attempt.pk, state=AttemptState.STARTED, epoch=claimed.epoch)
+            if not held.filter(lease_until__lt=Now()).update(
+                state=AttemptState.UNKNOWN, finished_at=taken.at, sentence=LOST
+            ):
+                raise Fenced
+            _ended(taken, attempt, claimed, AttemptState.UNKNOWN, LOST)
+    except Fenced:
+        return False
+    return True
 
 
 def resolve_blockers(attempt: Attempt, at: Any) -> list[str]:
@@ -233,8 +266,7 @@ def resolve(attempt: Attempt, *, succeeded: bool, note: str, by: Any, second: An
     with step(attempt.action.incident, Act.RESOLVE_UNKNOWN, by=by, second=second) as taken:
         attempt = _loaded(attempt.pk)
         taken.refuse_if(resolve_blockers(attempt, taken.at))
-        if not note.strip():
-            raise Refused("Write what you saw in the outside system.")
+        note = taken.said(note, "Write what you saw in the outside system.")
         state = AttemptState.SUCCEEDED if succeeded else AttemptState.FAILED
         Attempt.objects.filter(pk=attempt.pk, state=AttemptState.UNKNOWN).update(state=state, finished_at=taken.at)
         rollback.settle_action(taken, Action.objects.get(pk=attempt.action_id), succeeded, note)
@@ -246,10 +278,6 @@ def resolve(attempt: Attempt, *, succeeded: bool, note: str, by: Any, second: An
             state=state,
             note=note,
         )
-
-
-def holding(target_key: str) -> bool:
-    return Attempt.objects.filter(target_key=target_key, state__in=HOLDING, by_hand=False).exists()
 
 
 def _loaded(attempt_id: Any) -> Attempt:

@@ -6,15 +6,20 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import connection, transaction
+from django.db.models import Model
 
 from incidents import authority, clock, lifecycle, policy
 from incidents.evidence import log
 from incidents.evidence.signals import entry_recorded
 from incidents.models import EvidenceEntry, Incident
+from incidents.steps import text
 from incidents.terms import Act, Kind, Phase, Role
+
+ALONE: Any = object()
+Row = TypeVar("Row", bound=Model)
 
 
 class Denied(Exception):
@@ -58,11 +63,23 @@ class Taken:
         if found := list(sentences):
             raise Refused(*found)
 
+    def said(self, words: str, ask: str = "Say why.", *, longest: int = text.REASON) -> str:
+        """What a person wrote, without outer blanks.
+
+        Args:
+            ask: the sentence that asks for it, where nothing was written.
+            longest: in characters.
+        """
+        words = words.strip()
+        self.refuse_if(text.said_faults(words, longest=longest) if words else [ask])
+        return words
+
     def record(self, kind: Kind, sentence: str, **facts: Any) -> None:
         """Say what happened; exactly one entry an act. `sentence` is what people read, `facts` what machines read."""
         if self._entry is not None:
             raise Unrecorded(f"{self.act} recorded twice")
         self._entry = (kind, {"sentence": sentence, "incident": self.incident.reference, **facts})
+        self.refuse_if(text.body_faults(self._entry[1]))
 
     def move_to(self, phase: Phase) -> None:
         """Enter another phase, if the lifecycle knows the way."""
@@ -85,10 +102,26 @@ class Taken:
             raise Unrecorded(f"{self.act} recorded nothing")
         kind, body = self._entry
         actor = log.person(self.by, self.role or "", self.second) if self.by else log.SYSTEM_ACTOR
-        entry = log.append(self.incident.chain, kind, at=self.at, actor=actor, body=body)
-        self.entry = entry
-        told = {"incident_id": self.incident.pk, "kind": kind, "body": body, "entry_id": entry.pk}
-        transaction.on_commit(lambda: entry_recorded.send_robust(Incident, **told), robust=True)
+        self.entry = log.append(self.incident.chain, kind, at=self.at, actor=actor, body=body)
+        tell(self.incident, kind, body, self.entry)
+
+
+def tell(incident: Incident, kind: Kind, body: dict[str, Any], entry: EvidenceEntry) -> None:
+    """Let the readers know once the transaction is committed. One that fails is logged by `django.dispatch`."""
+    told = {"incident_id": incident.pk, "kind": kind, "body": body, "entry_id": entry.pk}
+    transaction.on_commit(lambda: entry_recorded.send_robust(Incident, **told), robust=True)
+
+
+def store(row: Row, *names: str) -> Row:
+    """Save a new row, or the named fields of a known one, if what they hold can be kept.
+
+    Raises:
+        Refused: a sentence for each field that does not fit its column.
+    """
+    if found := text.row_faults(row, names):
+        raise Refused(*found)
+    row.save(update_fields=names or None)
+    return row
 
 
 def locked(incident_id: int) -> Incident:
@@ -99,24 +132,26 @@ def locked(incident_id: int) -> Incident:
 
 
 @contextmanager
-def step(incident: Incident, act: Act, *, by: Any, owner: Role | None = None, second: Any = None) -> Iterator[Taken]:
+def step(incident: Incident, act: Act, *, by: Any, owner: Role | None = None, second: Any = ALONE) -> Iterator[Taken]:
     """One write: lock the incident, check authority and phase, let the body change and record, then append.
 
     Args:
         by: the person, or None where the portal acts after a person asked (policy.SYSTEM).
         owner: the role that an owned act belongs to.
-        second: the second person who confirmed, where the act needs one.
+        second: the second person who confirmed, given where the act is one that can need one.
 
     Raises:
-        Denied: no role that `by` holds carries the act.
+        Denied: no role that `by` holds carries the act, or the second person is none.
         Refused: the phase or a blocker forbids it; nothing has changed.
     """
     with transaction.atomic():
         current = locked(incident.pk)
         role = _authority(current, act, by, owner)
+        if second is not ALONE:
+            _check_second(current, act, by, second)
         if sentence := lifecycle.refusal(act, Phase(current.phase)):
             raise Refused(sentence)
-        taken = Taken(current, act, by, role, second, clock.now())
+        taken = Taken(current, act, by, role, None if second is ALONE else second, clock.now())
         yield taken
         taken.write()
     incident.refresh_from_db()
@@ -128,8 +163,20 @@ def _authority(incident: Incident, act: Act, by: Any, owner: Role | None) -> Rol
             raise Denied(f"{act.label} needs a person.")
         return None
     if act in policy.PERSONAL:
+        if not by.is_active:
+            raise Denied("This account is switched off.")
         return owner
     role = authority.can(by, act, incident, owner)
     if role is None:
         raise Denied(f"{act.label} is for the {policy.who_may(act, owner)} of this incident.")
     return role
+
+
+def _check_second(incident: Incident, act: Act, by: Any, second: Any) -> None:
+    if second is None:
+        if act in policy.FOUR_EYES:
+            raise Denied(f"{act.label} needs a second person.")
+    elif second.pk == by.pk:
+        raise Refused("You proposed this yourself: another person confirms it.")
+    elif not authority.held_roles(second, incident) & policy.COUNTER_SIGNERS:
+        raise Denied("A second person holds the role of the commander or a lead in this incident.")

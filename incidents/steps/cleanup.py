@@ -8,7 +8,7 @@ from typing import Any
 from incidents import policy
 from incidents.models import Attachment, CleanupItem, Exhibit, Incident
 from incidents.runbook.content import CleanupArea
-from incidents.steps.base import Denied, step
+from incidents.steps.base import Denied, Refused, step, store
 from incidents.terms import Act, CleanupState, Kind, Role
 
 
@@ -25,15 +25,25 @@ def subject(evidence_key: str) -> str:
     return f"cleanup:{evidence_key}"
 
 
+def fit_to_level(incident: Incident) -> list[str]:
+    """Open again what one person waived and this level asks two for. Returns the keys."""
+    if not waiver_needs_second(incident):
+        return []
+    alone = incident.cleanup_items.filter(state=CleanupState.WAIVED, second=None)
+    keys = list(alone.values_list("key", flat=True))
+    alone.update(state=CleanupState.OPEN, note="", by=None, settled_at=None)
+    return keys
+
+
 def tick(incident: Incident, items: Sequence[CleanupItem], *, by: Any, note: str) -> None:
     """Mark items of one area as done. All of them or none."""
     area = _one_area(items)
     with step(incident, Act.TICK_CLEANUP, by=by, owner=Role(items[0].owner)) as taken:
-        current = _locked(taken.incident, items)
+        current, note = _locked(taken.incident, items), note.strip()
         taken.refuse_if(f"“{item}” is already {item.state}." for item in current if item.state != CleanupState.OPEN)
         for item in current:
-            item.state, item.note, item.by, item.settled_at = CleanupState.DONE, note.strip(), by, taken.at
-            item.save()
+            item.state, item.note, item.by, item.settled_at = CleanupState.DONE, note, by, taken.at
+            store(item, "state", "note", "by", "settled_at")
         names = ", ".join(item.name for item in current)
         taken.record(
             Kind.CLEANUP_TICKED, f"Cleanup done: {names}", area=area, items=[item.key for item in current], note=note
@@ -55,14 +65,15 @@ def waive(item: CleanupItem, *, by: Any, reason: str, second: Any = None) -> Non
         taken.refuse_if(waive_blockers(item))
         if waiver_needs_second(taken.incident) and second is None:
             raise Denied(f"{taken.incident.level.label} asks for a second person to waive “{item}”.")
+        reason = taken.said(reason)
         item.state, item.note, item.by, item.second, item.settled_at = (
             CleanupState.WAIVED,
-            reason.strip(),
+            reason,
             by,
             second,
             taken.at,
         )
-        item.save()
+        store(item, "state", "note", "by", "second", "settled_at")
         taken.record(Kind.CLEANUP_WAIVED, f"Cleanup waived: {item}", area=item.area, items=[item.key], reason=reason)
 
 
@@ -76,10 +87,15 @@ def attach(
     link: str = "",
     attachment: Attachment | None = None,
 ) -> Exhibit:
-    """Bring a file, a link or a text as evidence for what `on` names (see `Exhibit.subject`)."""
+    """Bring a file, a link or a text as evidence for what `on` names (see `Exhibit.subject`).
+
+    Args:
+        owner: the role in which the person brings it: the one that owns the thing, for a gate one that records it.
+    """
     with step(incident, Act.ATTACH_EVIDENCE, by=by, owner=owner) as taken:
+        taken.refuse_if(attach_blockers(taken.incident, on, owner, attachment))
         taken.refuse_if([] if text.strip() or link or attachment else ["Give a file, a link or a text."])
-        exhibit = Exhibit.objects.create(
+        exhibit = Exhibit(
             incident=taken.incident,
             subject=on,
             text=text.strip(),
@@ -88,6 +104,8 @@ def attach(
             by=by,
             added_at=taken.at,
         )
+        taken.refuse_if(_attached_already(exhibit, taken.incident))
+        store(exhibit)
         taken.record(
             Kind.EXHIBIT_ADDED,
             f"Evidence attached to {on}",
@@ -99,6 +117,39 @@ def attach(
             text=text.strip(),
         )
     return exhibit
+
+
+def attach_blockers(incident: Incident, on: str, owner: Role, attachment: Attachment | None = None) -> list[str]:
+    """Why nothing can be attached to this in that role."""
+    owners = _owners(incident, on)
+    if not owners:
+        return [f"This incident asks for no evidence on “{on[:80]}”."]
+    if owner not in owners:
+        return [f"Evidence on “{on}” is brought by the {' or '.join(r.label for r in Role if r in owners)}."]
+    if attachment and attachment.incident_id != incident.pk:
+        return ["This file belongs to another incident."]
+    return []
+
+
+def _owners(incident: Incident, on: str) -> frozenset[Role]:
+    """Who brings evidence for a thing; nobody where the incident has no such thing."""
+    part, _, key = on.partition(":")
+    if part == "cleanup":
+        return frozenset(area.owner for area in incident.book.cleanup if key in {wanted.key for wanted in area.evidence})
+    if part == "action":
+        return frozenset(Role(action.owner) for action in incident.actions.all() if action.key == key)
+    if part == "gate":
+        found = {Role(gate.owner) for gate in incident.gates.all() if gate.key == key}
+        return found and policy.ROLES[Act.RECORD_GATE] | found
+    return frozenset()
+
+
+def _attached_already(exhibit: Exhibit, incident: Incident) -> list[str]:
+    """A form sent twice is one exhibit; after a change the same evidence is brought anew."""
+    sha256 = exhibit.attachment.sha256 if exhibit.attachment else None
+    same = incident.exhibits.filter(subject=exhibit.subject, by=exhibit.by, added_at__gte=incident.changed_at)
+    found = same.values_list("text", "link", "attachment__sha256")
+    return ["This is attached already."] if (exhibit.text, exhibit.link, sha256) in found else []
 
 
 def missing(incident: Incident, area: CleanupArea) -> list[str]:
@@ -123,9 +174,13 @@ def blockers(incident: Incident) -> list[str]:
 def _one_area(items: Iterable[CleanupItem]) -> str:
     areas = {item.area for item in items}
     if len(areas) != 1:
-        raise ValueError("Items of exactly one area are ticked together.")
+        raise Refused("Items of exactly one area are ticked together.")
     return areas.pop()
 
 
 def _locked(incident: Incident, items: Sequence[CleanupItem]) -> list[CleanupItem]:
-    return list(incident.cleanup_items.filter(pk__in=[item.pk for item in items]))
+    wanted = {item.pk for item in items}
+    found = list(incident.cleanup_items.filter(pk__in=wanted))
+    if len(found) != len(wanted):
+        raise Refused("These items belong to another incident.")
+    return found

@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Model
 
 from incidents.models import FollowUp, Incident, Safeguard, Target
-from incidents.steps.base import Refused, step
+from incidents.steps.base import Refused, step, store
 from incidents.terms import Act, Kind
 
 CORRECTABLE: dict[type[Model], frozenset[str]] = {
@@ -28,12 +28,12 @@ def record(incident: Incident, row: Any, field: str, value: Any, *, by: Any, rea
     """
     with step(incident, Act.CORRECT, by=by) as taken:
         taken.refuse_if(blockers(taken.incident, row, field))
-        taken.refuse_if([] if reason.strip() else ["Say why the record is corrected."])
+        reason = taken.said(reason, "Say why the record is corrected.")
         row = type(row).objects.get(pk=row.pk)
         old, new = getattr(row, field), _fitting(taken.incident, row, field, value)
         taken.refuse_if([] if old != new else ["The new value is the old one."])
         setattr(row, field, new)
-        row.save(update_fields=[field])
+        store(row, field)
         taken.record(
             Kind.CORRECTED,
             f"Corrected: {row._meta.verbose_name} {field}",
@@ -42,7 +42,7 @@ def record(incident: Incident, row: Any, field: str, value: Any, *, by: Any, rea
             field=field,
             old=str(old),
             new=str(new),
-            reason=reason.strip(),
+            reason=reason,
         )
 
 

@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import Exists, OuterRef, Q
 
 from incidents import authority, clock, policy
 from incidents.evidence import log
-from incidents.evidence.signals import entry_recorded
 from incidents.models import (
-    EvidenceChain,
+    Attempt,
     Freeze,
     Incident,
     Membership,
@@ -21,7 +21,8 @@ from incidents.models import (
 )
 from incidents.runbook import versions
 from incidents.steps import cleanup, freeze, rollback, verify
-from incidents.steps.base import AlreadyFrozen, Denied, Refused, Taken, step
+from incidents.steps.base import AlreadyFrozen, Denied, Refused, Taken, step, store, tell
+from incidents.steps.text import NOTE as LONGEST_NOTE
 from incidents.terms import Act, ActionState, Kind, Level, Phase, Role
 
 
@@ -48,15 +49,16 @@ def rollback_mode(
     with transaction.atomic():
         product = _locked(product)
         commander = commander or by
-        if not authority.may_declare(by, product):
+        ready = _ready(product)
+        if not (by.is_active and by.pk in ready[Role.COMMANDER]):
             raise Denied(f"Rollback mode is declared by those who stand ready as Incident Commander of {product}.")
         if held := Freeze.objects.filter(product=product, active=True).select_related("incident").first():
             raise AlreadyFrozen(held.incident.reference)
+        if commander.pk not in ready[Role.COMMANDER]:
+            raise Refused(f"{commander} does not stand ready as Incident Commander of {product}.")
         at = clock.now()
         incident = _opened(product, trigger, summary, scope_level, drill, by, at)
-        if not authority.may_declare(commander, product):
-            raise Refused(f"{commander} does not stand ready as Incident Commander of {product}.")
-        _staffed(incident, commander, by, at)
+        _staffed(incident, commander, ready, by, at)
         freeze.put_in_force(incident, at)
         cleanup.lay_out(incident)
         verify.lay_out(incident)
@@ -69,52 +71,62 @@ def _locked(product: Product) -> Product:
     return Product.objects.select_for_update(**options).get(pk=product.pk)
 
 
+def _ready(product: Product) -> dict[Role, list[int]]:
+    """Who stands ready for each role, by rank."""
+    ready: dict[Role, list[int]] = {role: [] for role in Role}
+    rows = RosterEntry.objects.filter(product=product, user__is_active=True).order_by("rank")
+    for role, user in rows.values_list("role", "user_id"):
+        ready[Role(role)].append(user)
+    return ready
+
+
 def _opened(product: Product, trigger: str, summary: str, level: Level, drill: bool, by: Any, at: datetime) -> Incident:
     version = versions.current()
     if trigger not in {known.key for known in version.content.triggers}:
         raise Refused(f"The runbook knows no trigger “{trigger[:40]}”.")
     if not summary.strip():
         raise Refused("Say in a sentence what is failing.")
-    return Incident.objects.create(
-        reference=_next_reference(at),
-        product=product,
-        runbook=version,
-        runbook_sha256=version.sha256,
-        trigger=trigger,
-        summary=summary.strip(),
-        scope_level=level,
-        drill=drill,
-        declared_by=by,
-        declared_at=at,
-        changed_at=at,
+    return store(
+        Incident(
+            reference=_next_reference(at),
+            product=product,
+            runbook=version,
+            runbook_sha256=version.sha256,
+            trigger=trigger,
+            summary=summary.strip(),
+            scope_level=level,
+            drill=drill,
+            declared_by=by,
+            declared_at=at,
+            changed_at=at,
+        )
     )
 
 
 def _next_reference(at: datetime) -> str:
-    ReferenceCounter.objects.get_or_create(year=at.year)
-    counter = ReferenceCounter.objects.select_for_update().get(year=at.year)
+    counters = ReferenceCounter.objects.select_for_update().filter(year=at.year)
+    counter = counters.first()
+    if counter is None:
+        ReferenceCounter.objects.get_or_create(year=at.year)
+        counter = counters.get()
     counter.last += 1
     counter.save(update_fields=["last"])
     return str(counter)
 
 
-def _staffed(incident: Incident, commander: Any, by: Any, at: datetime) -> None:
+def _staffed(incident: Incident, commander: Any, ready: dict[Role, list[int]], by: Any, at: datetime) -> None:
     """The commander leads; the first on the roster is asked for every other role."""
-    ready = RosterEntry.objects.filter(product=incident.product, user__is_active=True).exclude(role=Role.COMMANDER)
-    first: dict[str, Any] = {}
-    for entry in ready.order_by("rank").select_related("user"):
-        first.setdefault(entry.role, entry.user)
-    people = [(Role.COMMANDER, commander), *((Role(role), user) for role, user in sorted(first.items()))]
+    first = {role: users[0] for role, users in ready.items() if users} | {Role.COMMANDER: commander.pk}
     Membership.objects.bulk_create(
         Membership(
             incident=incident,
-            user=user,
+            user_id=user,
             role=role,
             assigned_by=by,
             assigned_at=at,
             accepted_at=at if role == Role.COMMANDER else None,
         )
-        for role, user in people
+        for role, user in first.items()
     )
     authority.project(incident)
 
@@ -132,20 +144,19 @@ def _recorded(incident: Incident, commander: Any, by: Any, at: datetime) -> None
         "runbook_version": incident.runbook.number,
         "runbook_sha256": incident.runbook_sha256,
     }
-    chain = EvidenceChain.objects.create(incident=incident)
     actor = log.person(by, Role.COMMANDER)
-    entry = log.append(chain, Kind.DECLARED, at=at, actor=actor, body=body)
+    entry = log.begin(incident, Kind.DECLARED, at=at, actor=actor, body=body)
     log.append_globally(
-        Kind.DECLARED, actor=actor, sentence=body["sentence"], incident=incident.reference, chain=str(chain.pk)
+        Kind.DECLARED, actor=actor, sentence=body["sentence"], incident=incident.reference, chain=str(entry.chain_id)
     )
-    told = {"incident_id": incident.pk, "kind": Kind.DECLARED, "body": body, "entry_id": entry.pk}
-    transaction.on_commit(lambda: entry_recorded.send_robust(Incident, **told), robust=True)
+    tell(incident, Kind.DECLARED, body, entry)
 
 
 def raise_level(incident: Incident, level: Level, *, by: Any, reason: str) -> None:
     """Widen the rollback. New work appears; a verification that had begun goes back to rolling back."""
     with step(incident, Act.RAISE_LEVEL, by=by) as taken:
         taken.refuse_if(level_blockers(taken.incident, level, up=True))
+        reason = taken.said(reason)
         if taken.incident.phase == Phase.VERIFYING:
             taken.move_to(Phase.ROLLING_BACK)
         _change_level(taken, level, reason)
@@ -155,7 +166,7 @@ def lower_level(incident: Incident, level: Level, *, by: Any, second: Any, reaso
     """Narrow the rollback: the commander, with a second person."""
     with step(incident, Act.LOWER_LEVEL, by=by, second=second) as taken:
         taken.refuse_if(level_blockers(taken.incident, level, up=False))
-        _change_level(taken, level, reason)
+        _change_level(taken, level, taken.said(reason))
 
 
 def level_blockers(incident: Incident, level: Level, *, up: bool) -> list[str]:
@@ -165,31 +176,55 @@ def level_blockers(incident: Incident, level: Level, *, up: bool) -> list[str]:
 
 
 def _change_level(taken: Taken, level: Level, reason: str) -> None:
+    """What is new is due, what nobody needs goes, and a waiver that the new level asks two people for is open again."""
     old = taken.incident.level
     taken.incident.scope_level = level
     taken.incident.save(update_fields=["scope_level"])
-    rollback.fit_plan_to_level(taken.incident)
+    added, removed, reopened = rollback.fit_plan_to_level(taken.incident)
     taken.record(
-        Kind.LEVEL_CHANGED, f"Scope level changed from {old.label} to {level.label}", old=old, new=level, reason=reason
+        Kind.LEVEL_CHANGED,
+        f"Scope level changed from {old.label} to {level.label}",
+        old=old,
+        new=level,
+        reason=reason,
+        added=added,
+        removed=removed,
+        reopened=reopened + cleanup.fit_to_level(taken.incident),
     )
 
 
 def add_note(incident: Incident, *, by: Any, text: str) -> None:
     """Write something down in the incident notes."""
     with step(incident, Act.ADD_NOTE, by=by) as taken:
-        taken.refuse_if([] if text.strip() else ["Write the note first."])
-        taken.record(Kind.NOTE_ADDED, text.strip())
+        note = taken.said(text, "Write the note first.", longest=LONGEST_NOTE)
+        taken.refuse_if(_noted_already(taken, note))
+        taken.record(Kind.NOTE_ADDED, note)
+
+
+def _noted_already(taken: Taken, note: str) -> list[str]:
+    """A form sent twice is one note."""
+    last = log.entries_of(taken.incident).last()
+    said = (last.kind, last.actor.get("id"), last.sentence)
+    return ["You have just written this."] if said == (Kind.NOTE_ADDED, str(taken.by.public_id), note) else []
 
 
 def stand_down_blockers(incident: Incident) -> list[str]:
-    begun = incident.actions.exclude(state__in=[ActionState.PLANNED, ActionState.WAIVED])
-    return [f"“{action}” has already run: finish the rollback instead." for action in begun[:3]]
+    """What ran stays run, whatever became of its action since: a failed one waived, one planned anew for a new target."""
+    ran = Exists(Attempt.objects.filter(action=OuterRef("pk"), started_at__isnull=False))
+    begun = incident.actions.annotate(ran=ran).filter(Q(ran=True) | Q(state=ActionState.RUNNING))
+    return [
+        f"“{action}” has already run: finish the rollback instead."
+        if action.ran
+        else f"“{action}” is queued: abort it first."
+        for action in begun[:3]
+    ]
 
 
 def stand_down(incident: Incident, *, by: Any, second: Any, reason: str) -> None:
     """End a false alarm: the freeze is lifted at once and stakeholders are told."""
     with step(incident, Act.STAND_DOWN, by=by, second=second) as taken:
         taken.refuse_if(stand_down_blockers(taken.incident))
+        reason = taken.said(reason)
         taken.move_to(Phase.STOOD_DOWN)
         taken.incident.ended_at = taken.at
         taken.incident.save(update_fields=["ended_at"])

@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 
 from incidents.models import FollowUp, Incident, Review, Safeguard
-from incidents.steps.base import step
+from incidents.steps.base import step, store
 from incidents.terms import Act, Kind, Phase, Priority
 
 
@@ -35,9 +35,14 @@ def write_summary(
             "no_follow_ups_reason": no_follow_ups_reason.strip(),
             "no_gaps_reason": no_gaps_reason.strip(),
         }
-        review, _ = Review.objects.update_or_create(
-            incident=taken.incident, defaults={**written, "owner": owner or by, "written_at": taken.at}
+        review = Review.objects.filter(incident=taken.incident).first() or Review(incident=taken.incident)
+        told = {**written, "owner_id": (owner or by).pk}
+        taken.refuse_if(
+            ["The summary says this already."] if told == {name: getattr(review, name) for name in told} else []
         )
+        for name, value in {**told, "written_at": taken.at}.items():
+            setattr(review, name, value)
+        store(review)
         taken.record(Kind.SUMMARY_WRITTEN, "Incident summary written", owner=str((owner or by).public_id), **written)
     return review
 
@@ -56,16 +61,21 @@ def add_follow_up(
     """Add one corrective action at bead level."""
     with step(incident, Act.ADD_FOLLOW_UP, by=by) as taken:
         taken.refuse_if(_follow_up_blockers(title, owner, acceptance))
-        follow_up = FollowUp.objects.create(
-            incident=taken.incident,
-            number=taken.incident.follow_ups.count() + 1,
-            title=title.strip(),
-            owner=owner.strip(),
-            priority=priority,
-            due_on=due_on,
-            acceptance=acceptance.strip(),
-            bead_id=bead_id.strip(),
-            added_at=taken.at,
+        title = taken.said(title)
+        listed = taken.incident.follow_ups.filter(title=title)
+        taken.refuse_if(f"“{row}” is follow-up {row.number} already." for row in listed)
+        follow_up = store(
+            FollowUp(
+                incident=taken.incident,
+                number=taken.incident.follow_ups.count() + 1,
+                title=title,
+                owner=owner.strip(),
+                priority=priority,
+                due_on=due_on,
+                acceptance=acceptance.strip(),
+                bead_id=bead_id.strip(),
+                added_at=taken.at,
+            )
         )
         taken.record(
             Kind.FOLLOW_UP_ADDED,
@@ -89,9 +99,12 @@ def _follow_up_blockers(title: str, owner: str, acceptance: str) -> list[str]:
 def add_safeguard(incident: Incident, *, gap: str, change: str, by: Any, link: str = "") -> Safeguard:
     """Record a safeguard or runbook that was updated because a control gap was found."""
     with step(incident, Act.ADD_SAFEGUARD, by=by) as taken:
-        taken.refuse_if([] if gap.strip() and change.strip() else ["Name the gap and what was changed."])
-        safeguard = Safeguard.objects.create(
-            incident=taken.incident, gap=gap.strip(), change=change.strip(), link=link, by=by, added_at=taken.at
+        gap = taken.said(gap, "Name the gap and what was changed.")
+        change = taken.said(change, "Name the gap and what was changed.")
+        known = taken.incident.safeguards.filter(gap=gap, change=change).exists()
+        taken.refuse_if(["This safeguard is recorded already."] if known else [])
+        safeguard = store(
+            Safeguard(incident=taken.incident, gap=gap, change=change, link=link, by=by, added_at=taken.at)
         )
         taken.record(
             Kind.SAFEGUARD_ADDED,

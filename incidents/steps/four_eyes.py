@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.db import transaction
+from django.db.models import QuerySet
 
 from incidents import authority, clock, policy
 from incidents.models import Action, Attempt, CleanupItem, Environment, Gate, Incident, Proposal
 from incidents.steps import attempts, cleanup, declare, freeze, rollback, verify
-from incidents.steps.base import Denied, Refused, locked, step
+from incidents.steps.base import Denied, Refused, locked, step, store
 from incidents.terms import Act, Kind, Level, Measure, Role
 
 Arguments = dict[str, Any]
@@ -30,27 +32,47 @@ class Countersigned:
     blockers: Callable[[Incident, Arguments], list[str]]
     run: Callable[[Incident, Arguments, Any, Any], Any]
     owner: Callable[[Incident, Arguments], Role | None] = lambda _incident, _arguments: None
+    # What the proposal is about beyond its arguments: where that has changed, it is another matter.
+    about: Callable[[Incident, Arguments], Arguments] = lambda _incident, _arguments: {}
+
+
+def _one(rows: QuerySet[Any], **key: Any) -> Any:
+    try:
+        return rows.get(**key)
+    except (ObjectDoesNotExist, ValidationError) as error:
+        raise Refused("What this is about is no longer part of the incident.") from error
 
 
 def _action(incident: Incident, arguments: Arguments) -> Action:
-    return incident.actions.select_related("connector").get(key=arguments["action"])
+    found: Action = _one(incident.actions.select_related("connector"), key=arguments["action"])
+    return found
 
 
 def _gate(incident: Incident, arguments: Arguments) -> Gate:
-    return incident.gates.get(key=arguments["gate"])
+    found: Gate = _one(incident.gates.all(), key=arguments["gate"])
+    return found
 
 
 def _item(incident: Incident, arguments: Arguments) -> CleanupItem:
-    return incident.cleanup_items.get(key=arguments["item"])
+    found: CleanupItem = _one(incident.cleanup_items.all(), key=arguments["item"])
+    return found
 
 
 def _attempt(incident: Incident, arguments: Arguments) -> Attempt:
-    return Attempt.objects.select_related("action__connector").get(pk=arguments["attempt"], action__incident=incident)
+    rows = Attempt.objects.filter(action__incident=incident).select_related("action__connector")
+    found: Attempt = _one(rows, pk=arguments["attempt"])
+    return found
+
+
+def _failure(incident: Incident, arguments: Arguments) -> Arguments:
+    """The outcome that the risk was read from: it is not accepted for another run."""
+    run = verify.last_run(_gate(incident, arguments))
+    return {"run": str(run.pk)} if run else {}
 
 
 def _exception(incident: Incident, arguments: Arguments) -> Arguments:
     name = arguments.get("environment")
-    environment = Environment.objects.get(product=incident.product, name=name) if name else None
+    environment = _one(Environment.objects.filter(product=incident.product), name=name) if name else None
     return {
         "measure": Measure(arguments["measure"]),
         "subject": arguments["subject"],
@@ -95,6 +117,7 @@ ACTS: dict[Act, Countersigned] = {
         sentence=lambda i, a: f"Accept the risk at “{_gate(i, a)}”: {a['reason']}",
         blockers=lambda i, a: verify.risk_blockers(_gate(i, a)),
         run=lambda i, a, by, second: verify.accept_risk(_gate(i, a), reason=a["reason"], by=by, second=second),
+        about=_failure,
     ),
     Act.RESOLVE_UNKNOWN: Countersigned(
         sentence=lambda i, a: (
@@ -120,19 +143,21 @@ def propose(incident: Incident, act: Act, *, by: Any, reason: str, **arguments: 
         arguments: plain JSON values, as the act's entry in `ACTS` reads them.
     """
     handler = ACTS[act]
-    arguments["reason"] = reason.strip()
     with step(incident, act, by=by, owner=handler.owner(incident, arguments)) as taken:
-        taken.refuse_if([] if reason.strip() else ["Give the reason: the second person reads it."])
+        arguments["reason"] = taken.said(reason, "Give the reason: the second person reads it.")
         taken.refuse_if(handler.blockers(taken.incident, arguments))
+        arguments |= handler.about(taken.incident, arguments)
         taken.refuse_if(_asked_already(taken.incident, act, arguments, taken.at))
-        proposal = Proposal.objects.create(
-            incident=taken.incident,
-            act=act,
-            sentence=handler.sentence(taken.incident, arguments)[:600],
-            arguments=arguments,
-            proposed_by=by,
-            proposed_at=taken.at,
-            expires_at=taken.at + policy.PROPOSAL_LASTS,
+        proposal = store(
+            Proposal(
+                incident=taken.incident,
+                act=act,
+                sentence=handler.sentence(taken.incident, arguments)[:600],
+                arguments=arguments,
+                proposed_by=by,
+                proposed_at=taken.at,
+                expires_at=taken.at + policy.PROPOSAL_LASTS,
+            )
         )
         taken.record(
             Kind.PROPOSED,
@@ -172,9 +197,12 @@ def confirm(proposal: Proposal, *, by: Any) -> None:
         at = clock.now()
         if found := confirm_blockers(current, by, at):
             raise Refused(*found)
+        handler = ACTS[Act(current.act)]
+        if current.arguments | handler.about(incident, current.arguments) != current.arguments:
+            raise Refused("What this is about has changed since it was proposed: propose it again.")
         current.decided_by, current.decided_at, current.confirmed = by, at, True
         current.save(update_fields=["decided_by", "decided_at", "confirmed"])
-        ACTS[Act(current.act)].run(incident, current.arguments, current.proposed_by, by)
+        handler.run(incident, current.arguments, current.proposed_by, by)
 
 
 def decline(proposal: Proposal, *, by: Any, reason: str) -> None:
@@ -182,10 +210,10 @@ def decline(proposal: Proposal, *, by: Any, reason: str) -> None:
     with step(proposal.incident, Act.DECLINE, by=by) as taken:
         current = Proposal.objects.get(pk=proposal.pk)
         taken.refuse_if(["This has been decided already."] if current.decided_at else [])
-        taken.refuse_if([] if reason.strip() else ["Say why."])
+        reason = taken.said(reason)
         current.decided_by, current.decided_at, current.confirmed = by, taken.at, False
-        current.decision_reason = reason.strip()[:500]
+        current.decision_reason = reason
         current.save(update_fields=["decided_by", "decided_at", "confirmed", "decision_reason"])
         taken.record(
-            Kind.PROPOSAL_DECLINED, f"Declined: {current.sentence}", proposal=current.pk, reason=reason.strip()
+            Kind.PROPOSAL_DECLINED, f"Declined: {current.sentence}", proposal=current.pk, reason=reason
         )

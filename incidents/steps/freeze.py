@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import prefetch_related_objects
 
 from incidents.models import Environment, Freeze, FreezeException, FreezeMeasure, Incident
-from incidents.steps.base import step
+from incidents.steps.base import Refused, step, store
 from incidents.terms import Act, Kind, Measure
 
 PER_ENVIRONMENT = (Measure.PROMOTIONS, Measure.DEPLOYS)
@@ -44,10 +44,14 @@ def exception_blockers(
     found = []
     if not subject.strip() or "*" in subject:
         found.append("Name exactly one pull request, commit, bead or deployment; no pattern.")
-    if expires_at <= at:
+    if expires_at.tzinfo is None:
+        found.append("Give the expiry with its offset from UTC.")
+    elif expires_at <= at:
         found.append("The exception must expire in the future.")
     if environment and measure not in PER_ENVIRONMENT:
         found.append(f"{measure.label} are not bound to an environment.")
+    if environment and environment.product_id != incident.product_id:
+        found.append(f"{environment} is no environment of {incident.product}.")
     if not incident.freeze.measures.filter(measure=measure, in_force=True).exists():
         found.append(f"{measure.label} are not frozen any more.")
     return found
@@ -67,16 +71,19 @@ def allow_exception(
     """Let one named subject through one measure until it expires."""
     with step(incident, Act.ALLOW_EXCEPTION, by=by, second=second) as taken:
         taken.refuse_if(exception_blockers(taken.incident, measure, subject, environment, expires_at, taken.at))
-        allowed = FreezeException.objects.create(
-            freeze=taken.incident.freeze,
-            measure=measure,
-            subject=subject.strip(),
-            environment=environment,
-            reason=reason,
-            asked_by=by,
-            second=second,
-            allowed_at=taken.at,
-            expires_at=expires_at,
+        reason = taken.said(reason)
+        allowed = store(
+            FreezeException(
+                freeze=taken.incident.freeze,
+                measure=measure,
+                subject=subject.strip(),
+                environment=environment,
+                reason=reason,
+                asked_by=by,
+                second=second,
+                allowed_at=taken.at,
+                expires_at=expires_at,
+            )
         )
         taken.record(
             Kind.EXCEPTION_ALLOWED,
@@ -95,7 +102,10 @@ def revoke_exception(incident: Incident, exception: FreezeException, *, by: Any,
     """End an exception before it expires."""
     with step(incident, Act.REVOKE_EXCEPTION, by=by) as taken:
         exception.refresh_from_db()
+        if exception.freeze_id != taken.incident.freeze.pk:
+            raise Refused("This exception belongs to another incident.")
         taken.refuse_if(["This exception has already been revoked."] if exception.revoked_at else [])
+        reason = taken.said(reason)
         exception.revoked_at = taken.at
         exception.save(update_fields=["revoked_at"])
         taken.record(

@@ -32,6 +32,7 @@ def assign(incident: Incident, role: Role, *, user: Any, by: Any, reason: str = 
     """Give a role to a person, who then accepts it. Whoever held it before no longer does."""
     with step(incident, Act.ASSIGN_ROLE, by=by) as taken:
         taken.refuse_if(_assign_blockers(taken.incident, role, user))
+        reason = taken.said(reason) if reason.strip() else ""
         membership = _put(taken, role, user, reason)
         taken.record(Kind.ROLE_ASSIGNED, f"{role.label} assigned", role=role, person=str(user.public_id), reason=reason)
     return membership
@@ -66,9 +67,8 @@ def hand_over(incident: Incident, role: Role, *, to: Any, by: Any, reason: str) 
         if taken.role != Role.COMMANDER and (held is None or held.user_id != by.pk):
             raise Denied(f"Only the {role.label} and the Incident Commander may hand this role over.")
         taken.refuse_if(_hand_over_blockers(taken.incident, held, to))
-        membership = _put(taken, role, to, reason)
-        if role == Role.COMMANDER:
-            _accept_at_once(taken, membership)
+        reason = taken.said(reason)
+        membership = _put(taken, role, to, reason, accepted=role == Role.COMMANDER)
         taken.record(
             Kind.ROLE_HANDED_OVER,
             f"{role.label} handed over",
@@ -101,8 +101,8 @@ def take_over(incident: Incident, role: Role, *, by: Any, reason: str) -> Member
             raise Denied(f"You do not stand ready as {role.label} of {incident.product}.")
         held = holder(taken.incident, role)
         taken.refuse_if(["You already hold this role."] if held and held.user_id == by.pk else [])
-        membership = _put(taken, role, by, reason)
-        _accept_at_once(taken, membership)
+        reason = taken.said(reason)
+        membership = _put(taken, role, by, reason, accepted=True)
         taken.record(
             Kind.ROLE_TAKEN_OVER,
             f"{role.label} taken over",
@@ -114,16 +114,15 @@ def take_over(incident: Incident, role: Role, *, by: Any, reason: str) -> Member
     return membership
 
 
-def _put(taken: Taken, role: Role, user: Any, reason: str) -> Membership:
+def _put(taken: Taken, role: Role, user: Any, reason: str, *, accepted: bool = False) -> Membership:
     current(taken.incident).filter(role=role).update(ended_at=taken.at, end_reason=reason)
     membership = Membership.objects.create(
-        incident=taken.incident, user=user, role=role, assigned_by=taken.by, assigned_at=taken.at
+        incident=taken.incident,
+        user=user,
+        role=role,
+        assigned_by=taken.by,
+        assigned_at=taken.at,
+        accepted_at=taken.at if accepted else None,
     )
     authority.project(taken.incident)
     return membership
-
-
-def _accept_at_once(taken: Taken, membership: Membership) -> None:
-    membership.accepted_at = taken.at
-    membership.save(update_fields=["accepted_at"])
-    authority.project(taken.incident)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+import json
+from collections.abc import Collection, Iterable
 from typing import Any
 
+from django.db.models import prefetch_related_objects
+
 from incidents import policy
-from incidents.evidence import chain
 from incidents.models import Action, Approval, Attempt, Incident, Target, Wiring
-from incidents.models.rollback import LIVE
+from incidents.models.rollback import HOLDING, LIVE
 from incidents.policy import Due
 from incidents.runbook.content import ActionText
 from incidents.steps import target as targets
-from incidents.steps.base import Denied, Taken, step
+from incidents.steps.base import Denied, Refused, Taken, step, store
+from incidents.steps.text import RESULT
 from incidents.terms import (
     Act,
     ActionState,
@@ -43,26 +46,49 @@ def make_plan(incident: Incident, *, by: Any) -> None:
         taken.record(Kind.PLAN_MADE, f"Plan made: {len(keys)} actions for {taken.incident.level.label}", actions=keys)
 
 
-def fit_plan_to_level(incident: Incident, *, first: bool = False) -> None:
-    """Bring the plan in line with the level: new work appears, work nobody began and nobody needs goes."""
-    if not first and not incident.actions.exists():
-        return
-    wiring = {row.key: row for row in Wiring.objects.filter(product=incident.product).select_related("connector")}
-    present = {action.key: action for action in incident.actions.all()}
-    for text in incident.book.actions:
-        asked = policy.due(incident.level, text.track, text.key)
-        action = present.get(text.key)
-        if action is None and asked != Due.ABSENT:
-            _plan_action(incident, text, asked, wiring.get(text.key))
-        elif action and asked == Due.ABSENT and not action.attempts.exists() and action.state == ActionState.PLANNED:
-            action.approvals.all().delete()
+def fit_plan_to_level(incident: Incident, *, first: bool = False) -> tuple[list[str], list[str], list[str]]:
+    """Bring the plan in line with the level: new work appears, work nobody touched and nobody needs goes.
+
+    Returns:
+        The keys of the actions that are new, that went, and whose waiver no longer holds.
+    """
+    present = {action.key: action for action in incident.actions.prefetch_related("attempts", "approvals")}
+    if not first and not present:
+        return [], [], []
+    added = _add_due(incident, present)
+    removed, reopened = [], []
+    for action in present.values():
+        asked = policy.due(incident.level, Track(action.track), action.key)
+        if asked == Due.ABSENT and _is_untouched(action):
+            removed.append(action.key)
             action.delete()
-        elif action and asked != Due.ABSENT:
-            _refit(action, asked)
+        elif _refit(action, asked):
+            reopened.append(action.key)
+    return added, removed, reopened
 
 
-def _plan_action(incident: Incident, text: ActionText, asked: Due, wiring: Wiring | None) -> Action:
-    return Action.objects.create(
+def _add_due(incident: Incident, present: Collection[str]) -> list[str]:
+    wiring = {row.key: row for row in Wiring.objects.filter(product=incident.product).select_related("connector")}
+    added = [
+        _planned(incident, text, asked, wiring.get(text.key))
+        for text in incident.book.actions
+        if text.key not in present
+        if (asked := policy.due(incident.level, text.track, text.key)) != Due.ABSENT
+    ]
+    Action.objects.bulk_create(added)
+    return [action.key for action in added]
+
+
+def _is_untouched(action: Action) -> bool:
+    """Listed by the runbook, and nobody approved, tried, waived or showed anything that the log refers to."""
+    listed = any(text.key == action.key for text in action.incident.book.actions)
+    touched = action.attempts.all() or action.approvals.all() or action.state != ActionState.PLANNED
+    shown = action.incident.exhibits.filter(subject=f"action:{action.key}")
+    return listed and not touched and not shown.exists()
+
+
+def _planned(incident: Incident, text: ActionText, asked: Due, wiring: Wiring | None) -> Action:
+    return Action(
         incident=incident,
         key=text.key,
         track=text.track,
@@ -70,7 +96,7 @@ def _plan_action(incident: Incident, text: ActionText, asked: Due, wiring: Wirin
         owner=text.owner,
         stage=text.stage,
         destructive=text.destructive,
-        changes_state=text.changes_state,
+        changes_state=text.changes_state or text.destructive,
         waivable=asked == Due.WAIVABLE,
         connector=wiring.connector if wiring else None,
         arguments=wiring.arguments if wiring else {},
@@ -78,12 +104,16 @@ def _plan_action(incident: Incident, text: ActionText, asked: Due, wiring: Wirin
     )
 
 
-def _refit(action: Action, asked: Due) -> None:
-    waivable = asked == Due.WAIVABLE
-    if action.waivable and not waivable and action.state == ActionState.WAIVED:
+def _refit(action: Action, asked: Due) -> bool:
+    """Say who may waive it now; True when it was waived by one person and is due for good now."""
+    alone = asked != Due.DUE
+    void = action.waivable and not alone and action.state == ActionState.WAIVED
+    if void:
         action.state, action.result, action.finished_at = ActionState.PLANNED, "", None
-    action.waivable = waivable
-    action.save(update_fields=["state", "result", "finished_at", "waivable"])
+    if void or action.waivable != alone:
+        action.waivable = alone
+        action.save(update_fields=["state", "result", "finished_at", "waivable"])
+    return void
 
 
 def add_action(
@@ -91,24 +121,34 @@ def add_action(
 ) -> Action:
     """Add an action that the runbook does not list. While verifying, the incident goes back to rolling back."""
     with step(incident, Act.ADD_ACTION, by=by) as taken:
-        taken.refuse_if([] if name.strip() else ["Say what is to be done."])
+        name, reason = taken.said(name, "Say what is to be done."), taken.said(reason)
+        taken.refuse_if(_listed_already(taken.incident, track, name))
         taken.move_to(Phase.ROLLING_BACK)
         number = taken.incident.actions.filter(key__startswith="added-").count() + 1
-        action = Action.objects.create(
-            incident=taken.incident,
-            key=f"added-{number}",
-            track=track,
-            name=name.strip(),
-            owner=owner,
-            stage=stage,
-            destructive=destructive,
-            changes_state=True,
-            target_key=f"{taken.incident.product.slug}:added-{taken.incident.pk}-{number}",
+        key = f"added-{number}"
+        action = store(
+            Action(
+                incident=taken.incident,
+                key=key,
+                track=track,
+                name=name,
+                owner=owner,
+                stage=stage,
+                destructive=destructive,
+                changes_state=True,
+                waivable=policy.due(taken.incident.level, track, key) != Due.DUE,
+                target_key=f"{taken.incident.product.slug}:added-{taken.incident.pk}-{number}",
+            )
         )
         taken.record(
             Kind.ACTION_ADDED, f"Action added: {action}", action=action.key, owner=owner, stage=stage, reason=reason
         )
     return action
+
+
+def _listed_already(incident: Incident, track: Track, name: str) -> list[str]:
+    same = [action for action in incident.actions.filter(track=track, name=name) if not action.is_settled]
+    return [f"“{action}” is in the plan already." for action in same[:1]]
 
 
 # What will run, and who agreed to it --------------------------------------------------------------------------------
@@ -125,16 +165,31 @@ def spec_digest(action: Action, target: Target) -> str:
         "target_key": action.target_key,
         "connector": [connector.kind, connector.name, connector.config, connector.secret] if connector else ["manual"],
     }
-    return hashlib.sha256(chain.canonical(spec)).hexdigest()
+    # Arguments and settings are free JSON, floats included, so this is not the log's own form.
+    return hashlib.sha256(json.dumps(spec, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def needs_second(action: Action) -> bool:
     return policy.dispatch_needs_second(action.incident.level, destructive=action.destructive)
 
 
-def valid_approval(action: Action, digest: str, at: Any) -> Approval | None:
+def valid_approval(action: Action, digest: str, at: Any, *, for_: Any = None) -> Approval | None:
+    """The last approval of exactly this whose giver may still give it.
+
+    Args:
+        for_: who is about to dispatch; another person's approval goes before their own.
+    """
     fresh = [found for found in action.approvals.all() if found.digest == digest and found.expires_at > at]
-    return fresh[-1] if fresh else None
+    signers = _signers(action.incident) if fresh else set()
+    valid = [found for found in fresh if found.by_id in signers and found.by.is_active]
+    others = [found for found in valid if for_ is not None and found.by_id != for_.pk]
+    return next(reversed(others or valid), None)
+
+
+def _signers(incident: Incident) -> set[int]:
+    """Who may approve in this incident now."""
+    held = [row for row in incident.memberships.all() if row.accepted_at and not row.ended_at]
+    return {row.user_id for row in held if row.role in policy.ROLES[Act.APPROVE_ACTION]}
 
 
 def approve_blockers(action: Action) -> list[str]:
@@ -157,6 +212,8 @@ def approve(action: Action, *, by: Any, digest: str | None = None) -> Approval:
         taken.refuse_if(
             ["The action has changed since you looked: read it again."] if (digest or current) != current else []
         )
+        mine = action.approvals.filter(digest=current, by=by, expires_at__gt=taken.at)
+        taken.refuse_if([f"You have approved “{action}” already."] if mine.exists() else [])
         approval = Approval.objects.create(
             action=action, digest=current, by=by, approved_at=taken.at, expires_at=taken.at + policy.APPROVAL_LASTS
         )
@@ -178,10 +235,10 @@ def dispatch_blockers(action: Action, by: Any, at: Any) -> list[str]:
     chosen = targets.current(action.incident)
     if chosen is None or not targets.is_confirmed(chosen):
         return ["The target is not confirmed by its leads yet."]
-    found = _state_blockers(action)
+    found = _state_blockers(action) + _connector_blockers(action) + _target_key_blockers(action)
     found += order_blockers(action)
     if needs_second(action):
-        approval = valid_approval(action, spec_digest(action, chosen), at)
+        approval = valid_approval(action, spec_digest(action, chosen), at, for_=by)
         if approval is None:
             found.append(f"“{action}” waits for a second person's approval.")
         elif by is not None and approval.by_id == by.pk:
@@ -192,11 +249,37 @@ def dispatch_blockers(action: Action, by: Any, at: Any) -> list[str]:
 def _state_blockers(action: Action) -> list[str]:
     if any(attempt.state == AttemptState.UNKNOWN for attempt in action.attempts.all()):
         return ["The outcome of the last attempt is unknown: two people decide it first."]
-    if action.state == ActionState.RUNNING:
+    if action.state == ActionState.RUNNING or live_attempt(action):
         return [f"“{action}” is already running."]
     if action.is_settled:
         return [f"“{action}” is {action.get_state_display().lower()} already."]
     return []
+
+
+def _connector_blockers(action: Action) -> list[str]:
+    connector = action.connector
+    return [f"The connector “{connector}” is switched off."] if connector and not connector.enabled else []
+
+
+def _target_key_blockers(action: Action) -> list[str]:
+    """What else touches the same outside target. A connector waits its turn; nobody acts beside an unknown outcome."""
+    others = [o for o in action.incident.actions.all() if o.target_key == action.target_key and o.pk != action.pk]
+    return [sentence for other in others for live in [live_attempt(other)] if live for sentence in _beside(action, live)]
+
+
+def _beside(action: Action, live: Attempt) -> list[str]:
+    if live.state == AttemptState.UNKNOWN:
+        return [f"The outcome of “{live.action}” on the same target is unknown: two people decide it first."]
+    if is_by_hand(action) and not live.by_hand and live.state in HOLDING:
+        return [f"“{live.action}” is running on the same target: wait for its result."]
+    return []
+
+
+def _elsewhere_blockers(action: Action) -> list[str]:
+    """The same, where another incident touches the target."""
+    holding = Attempt.objects.filter(target_key=action.target_key, state__in=HOLDING).select_related("action__incident")
+    others = holding.exclude(action__incident=action.incident)
+    return [f"{live.action.incident}: {sentence}" for live in others for sentence in _beside(action, live)]
 
 
 def is_by_hand(action: Action) -> bool:
@@ -207,7 +290,7 @@ def dispatch(action: Action, *, by: Any) -> Attempt:
     """Start the action: queue it for its connector, or note that its owner begins by hand."""
     with step(action.incident, Act.DISPATCH_ACTION, by=by, owner=Role(action.owner)) as taken:
         action = _fresh(taken, action)
-        taken.refuse_if(dispatch_blockers(action, by, taken.at))
+        taken.refuse_if(dispatch_blockers(action, by, taken.at) + _elsewhere_blockers(action))
         attempt = _open_attempt(taken, action, by_hand=is_by_hand(action))
         kind = Kind.ACTION_STARTED if attempt.by_hand else Kind.ACTION_QUEUED
         verb = "Begun by hand" if attempt.by_hand else "Queued"
@@ -218,7 +301,7 @@ def dispatch(action: Action, *, by: Any) -> Attempt:
 def _open_attempt(taken: Taken, action: Action, *, by_hand: bool) -> Attempt:
     chosen = _confirmed_target(taken)
     digest = spec_digest(action, chosen)
-    approval = valid_approval(action, digest, taken.at)
+    approval = valid_approval(action, digest, taken.at, for_=taken.by)
     attempt = Attempt.objects.create(
         action=action,
         target=chosen,
@@ -226,7 +309,7 @@ def _open_attempt(taken: Taken, action: Action, *, by_hand: bool) -> Attempt:
         state=AttemptState.STARTED if by_hand else AttemptState.QUEUED,
         by_hand=by_hand,
         requested_by=taken.by,
-        approved_by=approval.by if approval else None,
+        approved_by=approval.by if approval and approval.by_id != taken.by.pk else None,
         digest=digest,
         target_key=action.target_key,
         queued_at=taken.at,
@@ -254,19 +337,22 @@ def complete(action: Action, *, succeeded: bool, result: str, by: Any) -> None:
     """The owner records what came of an action done by hand. What was done is written down, also when it failed."""
     with step(action.incident, Act.COMPLETE_ACTION, by=by, owner=Role(action.owner)) as taken:
         action = _fresh(taken, action)
-        taken.refuse_if([] if result.strip() else ["Write what was done and what it showed."])
+        result = taken.said(result, "Write what was done and what it showed.", longest=RESULT)
         taken.refuse_if(complete_blockers(action, by, taken.at))
-        attempt = live_attempt(action) or _open_attempt(taken, action, by_hand=True)
+        attempt = live_attempt(action)
+        if attempt is None:
+            taken.refuse_if(_elsewhere_blockers(action))
+            attempt = _open_attempt(taken, action, by_hand=True)
         attempt.state = AttemptState.SUCCEEDED if succeeded else AttemptState.FAILED
-        attempt.finished_at, attempt.sentence = taken.at, result.strip()
+        attempt.finished_at, attempt.sentence = taken.at, result
         attempt.save(update_fields=["state", "finished_at", "sentence"])
-        settle_action(taken, action, succeeded, result.strip())
+        settle_action(taken, action, succeeded, result)
         taken.record(
             Kind.ACTION_SUCCEEDED if succeeded else Kind.ACTION_FAILED,
             f"{'Done by hand' if succeeded else 'Failed by hand'}: {action}",
             action=action.key,
             attempt=str(attempt.pk),
-            result=result.strip(),
+            result=result,
             by_hand=True,
         )
 
@@ -294,14 +380,17 @@ def abort(action: Action, *, by: Any, reason: str) -> None:
     with step(action.incident, Act.ABORT_ACTION, by=by) as taken:
         action = _fresh(taken, action)
         taken.refuse_if(abort_blockers(action))
+        reason = taken.said(reason)
         live = live_attempt(action)
         assert live  # noqa: S101 - abort_blockers() settled it
         changed = Attempt.objects.filter(pk=live.pk, state=live.state, epoch=live.epoch).update(
-            state=AttemptState.CANCELLED, finished_at=taken.at, sentence=reason[:1000]
+            state=AttemptState.CANCELLED, finished_at=taken.at, sentence=reason
         )
         taken.refuse_if([] if changed else [f"“{action}” has just been started."])
         action.state = ActionState.PLANNED
         action.save(update_fields=["state"])
+        if live.by_hand and action.changes_state:
+            taken.note_change()
         taken.record(
             Kind.ACTION_CANCELLED, f"Aborted: {action}", action=action.key, attempt=str(live.pk), reason=reason
         )
@@ -310,7 +399,7 @@ def abort(action: Action, *, by: Any, reason: str) -> None:
 def waive_blockers(action: Action) -> list[str]:
     if action.state not in (ActionState.PLANNED, ActionState.FAILED):
         return [f"“{action}” is {action.get_state_display().lower()}: it cannot be waived."]
-    return []
+    return [f"“{action}” is being called back: wait a moment."] if live_attempt(action) else []
 
 
 def waiver_needs_second(action: Action) -> bool:
@@ -326,17 +415,29 @@ def waive(action: Action, *, by: Any, reason: str, second: Any = None) -> None:
         taken.refuse_if(waive_blockers(action))
         if waiver_needs_second(action) and second is None:
             raise Denied(f"{taken.incident.level.label} makes “{action}” due: waiving it needs a second person.")
-        action.state, action.result, action.finished_at = ActionState.WAIVED, reason[:1000], taken.at
+        reason = taken.said(reason)
+        action.state, action.result, action.finished_at = ActionState.WAIVED, reason, taken.at
         action.save(update_fields=["state", "result", "finished_at"])
         taken.record(Kind.ACTION_WAIVED, f"Waived: {action}", action=action.key, reason=reason)
 
+
+_LOOKED_AT = (
+    "actions__connector",
+    "actions__attempts",
+    "actions__approvals__by",
+    "memberships",
+    "targets__confirmations",
+)
 
 # Shared -------------------------------------------------------------------------------------------------------------
 
 
 def _fresh(taken: Taken, action: Action) -> Action:
-    found = Action.objects.select_related("connector").get(pk=action.pk, incident=taken.incident)
-    found.incident = taken.incident
+    """The action as it is now, with everything its blockers look at."""
+    prefetch_related_objects([taken.incident], *_LOOKED_AT)
+    found = next((row for row in taken.incident.actions.all() if row.pk == action.pk), None)
+    if found is None:
+        raise Refused(f"“{action}” is no longer part of the plan.")
     return found
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from incidents.models import Confirmation, Incident, Target
-from incidents.steps.base import Taken, step
+from incidents.models import Attempt, Confirmation, Incident, Target
+from incidents.steps.base import Taken, step, store
 from incidents.terms import Act, ActionState, Aspect, AttemptState, Kind, Phase, Role, TargetKind
 
 
@@ -30,16 +30,19 @@ def choose(incident: Incident, *, kind: TargetKind, identifier: str, reason: str
     with step(incident, Act.CHOOSE_TARGET, by=by) as taken:
         taken.refuse_if([] if identifier.strip() else ["Name the commit, build or deployment."])
         taken.refuse_if(choose_blockers(taken.incident, identifier))
+        reason = taken.said(reason, "Say why this is the last known good.")
         replaced = current(taken.incident)
         if replaced:
             _replace(taken, replaced)
-        chosen = Target.objects.create(
-            incident=taken.incident,
-            kind=kind,
-            identifier=identifier.strip(),
-            reason=reason,
-            chosen_by=by,
-            chosen_at=taken.at,
+        chosen = store(
+            Target(
+                incident=taken.incident,
+                kind=kind,
+                identifier=identifier.strip(),
+                reason=reason,
+                chosen_by=by,
+                chosen_at=taken.at,
+            )
         )
         taken.record(
             Kind.TARGET_CHOSEN,
@@ -56,9 +59,9 @@ def _replace(taken: Taken, replaced: Target) -> None:
     """What ran for the old target is due again for the new one, once that is confirmed."""
     replaced.replaced_at = taken.at
     replaced.save(update_fields=["replaced_at"])
-    queued = AttemptState.QUEUED
-    for action in taken.incident.actions.filter(state__in=[ActionState.RUNNING], attempts__state=queued):
-        action.attempts.filter(state=queued).update(state=AttemptState.CANCELLED, finished_at=taken.at)
+    Attempt.objects.filter(action__incident=taken.incident, state=AttemptState.QUEUED).update(
+        state=AttemptState.CANCELLED, finished_at=taken.at, sentence="The target was replaced before it started."
+    )
     again = taken.incident.actions.exclude(state__in=[ActionState.WAIVED])
     again.update(state=ActionState.PLANNED, result="", finished_at=None)
     taken.note_change()
@@ -82,11 +85,11 @@ def confirm(incident: Incident, aspect: Aspect, *, by: Any, note: str) -> None:
     with step(incident, Act.CONFIRM_TARGET, by=by, owner=owner_of(incident, aspect)) as taken:
         chosen = current(taken.incident)
         taken.refuse_if(blockers(chosen, aspect))
-        taken.refuse_if([] if note.strip() else ["Write what you checked, and what it showed."])
+        note = taken.said(note, "Write what you checked, and what it showed.")
         assert chosen  # noqa: S101 - blockers() settled it
         assert taken.role  # noqa: S101 - step() settled it
         Confirmation.objects.create(
-            target=chosen, aspect=aspect, note=note.strip(), by=by, role=taken.role, confirmed_at=taken.at
+            target=chosen, aspect=aspect, note=note, by=by, role=taken.role, confirmed_at=taken.at
         )
         if is_confirmed(chosen):
             taken.move_to(Phase.ROLLING_BACK if taken.incident.actions.exists() else Phase.TARGETED)
@@ -95,7 +98,7 @@ def confirm(incident: Incident, aspect: Aspect, *, by: Any, note: str) -> None:
             f"{aspect.label} confirmed for {chosen}",
             target=chosen.identifier,
             aspect=aspect,
-            note=note.strip(),
+            note=note,
         )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from incidents import clock
+from incidents import authority, clock
 from incidents.evidence import log
 from incidents.models import CycleOwner, Environment, Freeze, FreezeMeasure, Incident
 from incidents.policy import LEADS
@@ -15,6 +15,9 @@ from incidents.steps import target as targets
 from incidents.steps.base import Denied, Refused, Taken, step
 from incidents.steps.roles import candidates
 from incidents.terms import Act, Kind, Measure, NoticeKind, Phase, Role
+
+
+_BEFORE_VERIFYING = (Phase.DECLARED, Phase.TARGETED, Phase.ROLLING_BACK)
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,8 @@ def sent_notices(incident: Incident) -> list[dict[str, Any]]:
 
 def _uninformed(incident: Incident, at: datetime) -> list[str]:
     sent = {body["notice"] for body in sent_notices(incident)}
+    if not _is_recovery_told(incident):
+        sent.discard(NoticeKind.C)
     wanted = (NoticeKind.A, NoticeKind.B, NoticeKind.C)
     found = [f"Update {kind.value} ({kind.label}) has not been sent." for kind in wanted if kind not in sent]
     due_at = next_update_due(incident)
@@ -91,14 +96,34 @@ def _uninformed(incident: Incident, at: datetime) -> list[str]:
     return found
 
 
+def _is_recovery_told(incident: Incident) -> bool:
+    """Whether update C speaks of this verification: one from before the rollback was taken up again does not."""
+    last = None
+    for entry in log.told(incident):
+        if entry.kind == Kind.VERIFICATION_BEGUN:
+            last = None
+        elif entry.kind == Kind.NOTICE_ISSUED and entry.body["notice"] == NoticeKind.C:
+            last = entry
+    return last is not None and incident.phase not in _BEFORE_VERIFYING
+
+
 def next_update_due(incident: Incident) -> datetime | None:
-    """When stakeholders were promised the next update; None once C or a stand-down notice was issued."""
-    issued = log.notices_of(incident, Kind.NOTICE_ISSUED)
-    updates = [body for body in issued if body["notice"] != NoticeKind.REMINDER]
+    """When stakeholders were promised the next update.
+
+    None once C or a stand-down notice was issued. Where the rollback was taken up again after C, the cadence runs on
+    from there: nobody is left with the word that all is well.
+    """
+    told, cadence = log.told(incident), timedelta(minutes=incident.product.cadence_minutes)
+    updates = [e for e in told if e.kind == Kind.NOTICE_ISSUED and e.body["notice"] != NoticeKind.REMINDER]
     if not updates:
-        return incident.declared_at + timedelta(minutes=incident.product.cadence_minutes)
-    promised = updates[-1].get("next_update_at")
-    return datetime.fromisoformat(promised) if promised else None
+        return incident.declared_at + cadence
+    last = updates[-1]
+    if promised := last.body.get("next_update_at"):
+        return datetime.fromisoformat(promised)
+    if last.body["notice"] != NoticeKind.C or _is_recovery_told(incident):
+        return None
+    again = next((entry for entry in told if entry.seq > last.seq and entry.kind in log.TURNS), last)
+    return again.at + cadence
 
 
 def informed_but_for_c(incident: Incident) -> list[str]:
@@ -125,6 +150,7 @@ def name_owner(incident: Incident, area: Role, *, user: Any, by: Any) -> CycleOw
         taken.refuse_if([f"{user} is named already."] if current.filter(user=user).exists() else [])
         current.update(replaced_at=taken.at)
         owner = CycleOwner.objects.create(incident=taken.incident, area=area, user=user, named_by=by, named_at=taken.at)
+        authority.project(taken.incident)
         taken.record(
             Kind.OWNER_NAMED, f"Next cycle's work of the {area.label} assigned", area=area, person=str(user.public_id)
         )
@@ -187,7 +213,9 @@ def lift(incident: Incident, stage_key: str, *, by: Any) -> None:
     """Open one stage. The last one ends the freeze and begins the review."""
     with step(incident, Act.LIFT, by=by) as taken:
         taken.refuse_if(lift_blockers(taken.incident, taken.at))
-        stage = next((found for found in stages(taken.incident) if found.key == stage_key), None)
+        # An environment may be called like a measure: then the key stands for what is still frozen.
+        named = sorted((s for s in stages(taken.incident) if s.key == stage_key), key=lambda found: found.is_lifted)
+        stage = next(iter(named), None)
         if stage is None:
             raise Refused(f"There is no stage “{stage_key[:40]}” to lift.")
         taken.refuse_if([f"{stage.name}: lifted already."] if stage.is_lifted else [])
@@ -211,10 +239,10 @@ def _held(taken: Taken) -> bool:
 def refreeze(incident: Incident, *, by: Any, reason: str) -> None:
     """Put every measure back in force: the recovery does not hold. Gates are due again."""
     with step(incident, Act.REFREEZE, by=by) as taken:
-        taken.refuse_if([] if reason.strip() else ["Say why the freeze comes back."])
+        reason = taken.said(reason, "Say why the freeze comes back.")
         FreezeMeasure.objects.filter(freeze__incident=taken.incident, in_force=False).update(
             in_force=True, since=taken.at, lifted_at=None
         )
         taken.note_change()
         taken.move_to(Phase.ROLLING_BACK)
-        taken.record(Kind.REFROZEN, f"Frozen again: {reason.strip()}", reason=reason.strip())
+        taken.record(Kind.REFROZEN, f"Frozen again: {reason}", reason=reason)

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
+from incidents import clock
 from incidents.models import (
     AcceptedRisk,
     BaselineBlocker,
@@ -22,7 +23,8 @@ from incidents.models import (
 from incidents.models.verify import RUNNING
 from incidents.steps import cleanup, rollback
 from incidents.steps import target as targets
-from incidents.steps.base import Refused, step
+from incidents.steps.base import Refused, Taken, step, store
+from incidents.steps.text import RESULT, kept
 from incidents.terms import (
     Act,
     AttemptState,
@@ -34,6 +36,10 @@ from incidents.terms import (
 )
 
 RING_AGAIN_SECONDS = 20
+
+
+class TakenOver(Refused):
+    """Another worker, the sweep, or a person who recorded the gate by hand, was first."""
 
 
 def lay_out(incident: Incident) -> None:
@@ -73,6 +79,7 @@ def begin(incident: Incident, *, by: Any) -> None:
 def reopen_rollback(incident: Incident, *, by: Any, reason: str) -> None:
     """Go back to rolling back: something was not right after all."""
     with step(incident, Act.REOPEN_ROLLBACK, by=by) as taken:
+        reason = taken.said(reason)
         taken.move_to(Phase.ROLLING_BACK)
         taken.record(Kind.ROLLBACK_REOPENED, f"Back to rolling back: {reason}", reason=reason)
 
@@ -85,14 +92,38 @@ def can_run(gate: Gate) -> bool:
 
 
 def run_blockers(gate: Gate) -> list[str]:
+    """Why no run can be asked for now."""
     if any(run.state in RUNNING for run in gate.runs.all()):
         return [f"“{gate}” is running already."]
     return []
 
 
+def record_blockers(gate: Gate) -> list[str]:
+    """Why the gate cannot be recorded by hand now. A run that no worker has is withdrawn, so none waits for a worker."""
+    held = [run for run in gate.runs.all() if run.state in RUNNING and not _is_waiting(run)]
+    return [f"“{gate}” is running already."] if held else []
+
+
+def _is_waiting(run: GateRun) -> bool:
+    lapsed = run.lease_until is not None and run.lease_until < clock.now()
+    return run.state == AttemptState.QUEUED or (run.state == AttemptState.LEASED and lapsed)
+
+
+def _withdraw(gate: Gate) -> str | None:
+    """Cancel the run that waits, if there is one and no worker has just taken it."""
+    for run in gate.runs.all():
+        if run.state in RUNNING:
+            held = GateRun.objects.filter(pk=run.pk, state=run.state, epoch=run.epoch)
+            if not held.update(state=AttemptState.CANCELLED):
+                raise Refused(f"“{gate}” is running already.")
+            return str(run.pk)
+    return None
+
+
 def ask_for_run(gate: Gate, *, by: Any) -> GateRun:
     """Queue a run of a gate that a probe or a command can check."""
     with step(gate.incident, Act.RUN_GATE, by=by) as taken:
+        gate = _fresh(taken, gate)
         taken.refuse_if([] if can_run(gate) else [f"“{gate}” is not wired to a probe or command: record it by hand."])
         taken.refuse_if(run_blockers(gate))
         run = GateRun.objects.create(
@@ -110,20 +141,25 @@ def ask_for_run(gate: Gate, *, by: Any) -> GateRun:
 def record_by_hand(gate: Gate, *, outcome: GateOutcome, note: str, by: Any) -> GateRun:
     """Record what a person saw; the evidence for it is attached under `gate:<key>`."""
     with step(gate.incident, Act.RECORD_GATE, by=by) as taken:
-        taken.refuse_if(run_blockers(gate))
+        gate = _fresh(taken, gate)
+        taken.refuse_if(record_blockers(gate))
         taken.refuse_if([] if outcome != GateOutcome.NOT_RUN else ["Record pass, fail or error."])
         taken.refuse_if(evidence_blockers(gate))
-        taken.refuse_if([] if note.strip() else ["Write what was run and what it showed."])
-        run = GateRun.objects.create(
-            gate=gate,
-            target=_target(taken.incident),
-            change_number=taken.incident.change_number,
-            state=AttemptState.SUCCEEDED,
-            outcome=outcome,
-            sentence=note.strip()[:1000],
-            by=by,
-            asked_at=taken.at,
-            recorded_at=taken.at,
+        note = taken.said(note, "Write what was run and what it showed.", longest=RESULT)
+        taken.refuse_if(_recorded_already(gate, outcome, note, by))
+        withdrawn = _withdraw(gate)
+        run = store(
+            GateRun(
+                gate=gate,
+                target=_target(taken.incident),
+                change_number=taken.incident.change_number,
+                state=AttemptState.SUCCEEDED,
+                outcome=outcome,
+                sentence=note,
+                by=by,
+                asked_at=taken.at,
+                recorded_at=taken.at,
+            )
         )
         taken.record(
             Kind.GATE_RECORDED,
@@ -131,11 +167,20 @@ def record_by_hand(gate: Gate, *, outcome: GateOutcome, note: str, by: Any) -> G
             gate=gate.key,
             run=str(run.pk),
             outcome=outcome,
-            note=note.strip(),
+            note=note,
             target=run.target.identifier,
             by_hand=True,
+            instead_of=withdrawn,
         )
     return run
+
+
+def _recorded_already(gate: Gate, outcome: GateOutcome, note: str, by: Any) -> list[str]:
+    """A form sent twice is one run."""
+    run = last_run(gate)
+    if run is None or (run.outcome, run.sentence, run.by_id) != (outcome, note, by.pk):
+        return []
+    return [f"“{gate}”: this is recorded already."] if is_current(gate.incident, run) else []
 
 
 def evidence_blockers(gate: Gate) -> list[str]:
@@ -158,6 +203,30 @@ def claim(run_id: UUID | str, worker: str) -> tuple[GateRun, int] | None:
     return (run, run.epoch + 1) if won else None
 
 
+def is_wanted(run: GateRun, epoch: int) -> bool:
+    """Whether a claimed run should be made. One that waited until the incident moved on is dropped, and the log says so.
+
+    Raises:
+        TakenOver: the run is no longer held.
+    """
+    if run.gate.incident.phase == Phase.VERIFYING:
+        return True
+    with step(run.gate.incident, Act.SETTLE_GATE, by=None) as taken:
+        held = GateRun.objects.filter(pk=run.pk, state=AttemptState.LEASED, epoch=epoch)
+        if not held.update(state=AttemptState.CANCELLED):
+            raise TakenOver("This run was taken over.")
+        phase = Phase(taken.incident.phase).label.lower()
+        taken.record(
+            Kind.GATE_RECORDED,
+            f"{run.gate}: not run. The incident is {phase} now.",
+            gate=run.gate.key,
+            run=str(run.pk),
+            outcome=GateOutcome.NOT_RUN,
+            target=run.target.identifier,
+        )
+    return False
+
+
 def is_alive(run: GateRun, epoch: int) -> bool:
     lease = Now() + timedelta(seconds=settings.ATTEMPT_LEASE_SECONDS)
     held = GateRun.objects.filter(pk=run.pk, state=AttemptState.LEASED, epoch=epoch)
@@ -165,14 +234,19 @@ def is_alive(run: GateRun, epoch: int) -> bool:
 
 
 def settle(run: GateRun, epoch: int, outcome: GateOutcome, sentence: str, **facts: Any) -> bool:
-    """Write what the probe or command said. Checks change nothing, so a lost run is simply asked for again."""
-    with step(run.gate.incident, Act.RECORD_GATE, by=None) as taken:
+    """Write what the probe or command said. Checks change nothing, so a lost run is simply asked for again.
+
+    Raises:
+        TakenOver: the run is no longer held; nothing is written.
+    """
+    sentence, facts = kept(sentence), kept(facts)
+    with step(run.gate.incident, Act.SETTLE_GATE, by=None) as taken:
         held = GateRun.objects.filter(pk=run.pk, state=AttemptState.LEASED, epoch=epoch)
         written = held.update(
-            state=AttemptState.SUCCEEDED, outcome=outcome, sentence=sentence[:1000], recorded_at=taken.at, **facts
+            state=AttemptState.SUCCEEDED, outcome=outcome, sentence=sentence[:RESULT], recorded_at=taken.at, **facts
         )
         if not written:
-            raise Refused("This run was taken over.")
+            raise TakenOver("This run was taken over.")
         taken.record(
             Kind.GATE_RECORDED,
             f"{run.gate}: {outcome.label.lower()}. {sentence[:300]}",
@@ -217,6 +291,8 @@ def risk_of(gate: Gate) -> AcceptedRisk | None:
 
 def gate_blockers(gate: Gate) -> list[str]:
     """Why this gate still blocks unfreeze; empty when it passes or its risk is accepted."""
+    if any(run.state in RUNNING for run in gate.runs.all()):
+        return [f"“{gate}” is running: wait for what it says."]
     if risk_of(gate):
         return []
     run = last_run(gate)
@@ -250,17 +326,22 @@ def accept_baseline(
 ) -> BaselineBlocker:
     """Capture a failure as older than the cycle (runbook, step 4). It stays a failure: the risk is accepted apart."""
     with step(gate.incident, Act.ACCEPT_BASELINE, by=by) as taken:
+        gate = _fresh(taken, gate)
         taken.refuse_if(baseline_blockers(gate))
+        failing_step = taken.said(failing_step, "Name the step that fails.")
+        proof = taken.said(proof, "Say what proves that the failure is older than the cycle.", longest=RESULT)
         run = last_run(gate)
         assert run  # noqa: S101 - baseline_blockers() settled it
-        blocker = BaselineBlocker.objects.create(
-            run=run,
-            failing_step=failing_step,
-            kind=kind,
-            proof=proof,
-            not_executed=not_executed,
-            accepted_by=by,
-            accepted_at=taken.at,
+        blocker = store(
+            BaselineBlocker(
+                run=run,
+                failing_step=failing_step,
+                kind=kind,
+                proof=proof,
+                not_executed=not_executed,
+                accepted_by=by,
+                accepted_at=taken.at,
+            )
         )
         taken.record(
             Kind.BASELINE_ACCEPTED,
@@ -287,8 +368,9 @@ def risk_blockers(gate: Gate) -> list[str]:
 def accept_risk(gate: Gate, *, reason: str, by: Any, second: Any) -> AcceptedRisk:
     """The commander signs off a gate that does not pass, with a second person. The next change voids it."""
     with step(gate.incident, Act.ACCEPT_RISK, by=by, second=second) as taken:
-        gate.incident = taken.incident
+        gate = _fresh(taken, gate)
         taken.refuse_if(risk_blockers(gate))
+        reason = taken.said(reason)
         risk = AcceptedRisk.objects.create(
             gate=gate,
             target=_target(taken.incident),
@@ -300,6 +382,13 @@ def accept_risk(gate: Gate, *, reason: str, by: Any, second: Any) -> AcceptedRis
         )
         taken.record(Kind.RISK_ACCEPTED, f"Risk accepted at {gate}: {reason}", gate=gate.key, reason=reason)
     return risk
+
+
+def _fresh(taken: Taken, gate: Gate) -> Gate:
+    """The gate as it is now, of the locked incident: nothing that was read before the lock decides."""
+    found = Gate.objects.select_related("connector").get(pk=gate.pk, incident=taken.incident)
+    found.incident = taken.incident
+    return found
 
 
 def _target(incident: Incident) -> Target:

@@ -9,12 +9,13 @@ from django.contrib import messages
 from django.db import transaction
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404
+from django.urls import reverse
 from django_htmx.http import HttpResponseClientRefresh
 
-from incidents.board import Board, of
+from incidents.board import Board, ProposalState, of
 from incidents.forms.fields import data_of
 from incidents.forms.rollback import CompleteForm, ReasonForm, ResolveForm
-from incidents.models import Action, Incident, Proposal
+from incidents.models import Action, Incident
 from incidents.steps import attempts, four_eyes
 from incidents.steps import rollback as steps
 from incidents.templatetags.look import kind_of
@@ -95,15 +96,18 @@ def waive(request: Any, incident: Incident, key: str) -> HttpResponse:
 
 @incident_page("rollback")
 def resolve(request: Any, incident: Incident, key: str) -> HttpResponse:
-    attempt = _of(incident, key).attempts.filter(state=AttemptState.UNKNOWN).first()
+    attempt = _of(incident, key).attempts.last()
+    if attempt is None:
+        raise Http404("Nobody has tried this action yet.")
     form = ResolveForm(*data_of(request), auto_id="id_resolve_%s")
-    if attempt and form.is_valid():
+    if form.is_valid():
         with showing_refusals(form):
-            given = form.cleaned_data
-            four_eyes.propose(incident, Act.RESOLVE_UNKNOWN, by=request.user, attempt=str(attempt.pk), **given)
+            four_eyes.propose(
+                incident, Act.RESOLVE_UNKNOWN, by=request.user, attempt=str(attempt.pk), **form.cleaned_data
+            )
             messages.success(request, WAITS_FOR_SECOND)
             return back("incidents:action", incident, key)
-    return _page(request, incident, key, resolve=form) if attempt else back("incidents:action", incident, key)
+    return _page(request, incident, key, resolve=form)
 
 
 def _of(incident: Incident, key: str) -> Action:
@@ -130,6 +134,7 @@ def _page(request: Any, incident: Incident, key: str, **bound: Any) -> HttpRespo
     approval = steps.valid_approval(shown, digest, board.at)
     context = {
         "action": shown,
+        "here": reverse("incidents:action", args=[incident.reference, key]),
         "role": Role(shown.owner),
         "holder": holder_of(board, shown.owner),
         "text": next((text for text in incident.book.actions if text.key == key), None),
@@ -140,14 +145,14 @@ def _page(request: Any, incident: Incident, key: str, **bound: Any) -> HttpRespo
         "needs_second": steps.needs_second(shown),
         "approval": approval,
         "owns": Role(shown.owner) in request.held,
-        "kind": kind_of(shown.state),
+        "kind": kind_of(shown.state).replace("unknown", "bad"),
         "live": steps.live_attempt(shown),
         "is_running": _is_running(incident, key),
         "attempts": shown.attempts.select_related("requested_by", "approved_by").order_by("-number"),
         "exhibits": [exhibit for exhibit in incident.exhibits.all() if exhibit.subject == f"action:{key}"],
         "waiver_needs_second": steps.waiver_needs_second(shown),
         "offers": _offers(request, board, shown),
-        "proposals": _proposals(incident, shown),
+        "proposals": _proposals(request, board, shown),
         "forms": {
             "complete": bound.get("complete") or CompleteForm(auto_id="id_complete_%s"),
             "abort": bound.get("abort") or ReasonForm(auto_id="id_abort_%s"),
@@ -164,9 +169,10 @@ def _spec(shown: Action) -> str:
     return json.dumps(found, indent=2, ensure_ascii=False, sort_keys=True) if any(found.values()) else ""
 
 
-def _proposals(incident: Incident, shown: Action) -> list[Proposal]:
-    resolving = [waiting(incident, Act.RESOLVE_UNKNOWN, attempt=str(attempt.pk)) for attempt in shown.attempts.all()]
-    return [*waiting(incident, Act.WAIVE_ACTION, action=shown.key), *(p for found in resolving for p in found)]
+def _proposals(request: Any, board: Board, shown: Action) -> list[ProposalState]:
+    about = [(Act.RESOLVE_UNKNOWN, {"attempt": str(attempt.pk)}) for attempt in shown.attempts.all()]
+    about.append((Act.WAIVE_ACTION, {"action": shown.key}))
+    return [state for act, arguments in about for state in waiting(request, board, act, **arguments)]
 
 
 def _offers(request: Any, board: Board, shown: Action) -> dict[str, Offer]:

@@ -9,9 +9,10 @@ from typing import Any
 from django.http import HttpResponse
 from django.shortcuts import redirect
 
-from incidents import clock, lifecycle, policy
+from incidents import lifecycle, policy
+from incidents.board import Board, ProposalState, proposals_for
 from incidents.evidence import attachments
-from incidents.models import Exhibit, Incident, Proposal
+from incidents.models import Exhibit, Incident
 from incidents.steps import cleanup
 from incidents.steps.base import Denied, Refused
 from incidents.terms import Act, Phase, Role
@@ -69,21 +70,18 @@ def _store(request: Any, incident: Incident, owner: Role | None, file: Any) -> A
         raise Refused(str(error)) from error
 
 
-def waiting(incident: Incident, *acts: Act, **arguments: Any) -> list[Proposal]:
-    """The loaded incident's proposals of these acts that still wait for a second person.
+def waiting(request: Any, board: Board, *acts: Act, **arguments: Any) -> list[ProposalState]:
+    """The proposals of these acts that still wait, worded for the person who looks.
 
     Args:
         arguments: only those that are about this: `action="3c-schema"`.
     """
-    at = clock.now()
-    return [
-        proposal
-        for proposal in incident.proposals.all()
-        if proposal.act in acts
-        and proposal.decided_at is None
-        and proposal.expires_at > at
-        and arguments.items() <= proposal.arguments.items()
-    ]
+    wanted = {
+        proposal.pk
+        for proposal in board.proposals
+        if proposal.act in acts and arguments.items() <= proposal.arguments.items()
+    }
+    return [state for state in proposals_for(board, request.held, request.user) if state.pk in wanted]
 
 
 def back(page: str, incident: Incident, *args: Any) -> HttpResponse:

@@ -9,12 +9,12 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 
 from incidents import authority, policy
-from incidents.board import rail
+from incidents.board import rail, read_board
 from incidents.models import Incident
 from incidents.steps.base import Denied, Refused
 from incidents.terms import Act, Role
@@ -46,7 +46,10 @@ class IncidentRequest(HttpRequest):
     tab: str
 
 
-def incident_page(word: str) -> Callable[[Callable[..., HttpResponse]], Callable[..., HttpResponse]]:
+Page = Callable[..., HttpResponseBase]
+
+
+def incident_page(word: str) -> Callable[[Page], Page]:
     """Settle which incident a page is about; one that the person may not know of is not found.
 
     Args:
@@ -55,11 +58,11 @@ def incident_page(word: str) -> Callable[[Callable[..., HttpResponse]], Callable
     The view is called with `(request, incident, **rest of the route)`; `request.held` has the person's roles.
     """
 
-    def decorate(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    def decorate(view: Page) -> Page:
         @wraps(view)
-        def page(request: Any, reference: str, **route: Any) -> HttpResponse:
+        def page(request: Any, reference: str, **route: Any) -> HttpResponseBase:
             rows = authority.with_held_roles(authority.visible_incidents(request.user), request.user)
-            incident = get_object_or_404(rows.select_related(*_READ_WITH), reference=reference)
+            incident: Any = get_object_or_404(rows.select_related(*_READ_WITH), reference=reference)
             request.incident = incident
             request.held = authority.roles_named(incident.held_names)
             request.tab = word
@@ -106,12 +109,13 @@ def _sentences(error: Refused | Denied) -> list[str]:
 def render_incident(
     request: Any, template: str, incident: Incident, context: dict[str, Any], *, status: int = 200
 ) -> HttpResponse:
-    """Render a page of an incident inside its frame: tabs, rail, level, roles held."""
+    """Render a page of an incident inside its frame: tabs, level, roles held, and the rail with its counts."""
+    board = context.get("board") or read_board(incident)
     frame = {
         "incident": incident,
         "held": request.held,
         "tabs": tabs(incident, request.tab),
-        "rail": context.get("rail") or rail(incident, request.tab, context.get("board")),
+        "rail": context.get("rail") or rail(incident, request.tab, board),
         "drill": incident.drill,
     }
     return render(request, template, frame | context, status=status)

@@ -27,7 +27,7 @@ def cleanup(request: Any, incident: Incident) -> HttpResponse:
     board = of(incident, timeline_rows=0)
     context = {
         "areas": [_area(request, board, state) for state in board.areas],
-        "proposals": waiting(incident, Act.WAIVE_CLEANUP),
+        "proposals": waiting(request, board, Act.WAIVE_CLEANUP),
     }
     return render_step(request, "incidents/cleanup.html", board, "cleanup", context)
 
@@ -35,6 +35,8 @@ def cleanup(request: Any, incident: Incident) -> HttpResponse:
 @incident_page("cleanup")
 def cleanup_area(request: Any, incident: Incident, area: str) -> HttpResponse:
     text = _text(incident, area)
+    if request.method != "POST":
+        return _page(request, incident, text)
     form = CleanupForm(*data_of(request), area=area_state(incident, text))
     if form.is_valid():
         with showing_refusals(form), transaction.atomic():
@@ -97,7 +99,7 @@ def _page(
         "waiver_needs_second": steps.waiver_needs_second(incident),
         "waivers": _waivers(state, waiving),
         "refused": waiving,
-        "proposals": [p for item in state.items for p in waiting(incident, Act.WAIVE_CLEANUP, item=item.key)],
+        "proposals": [p for item in state.items for p in waiting(request, board, Act.WAIVE_CLEANUP, item=item.key)],
     }
     return render_step(request, "incidents/cleanup_area.html", board, "cleanup", context, area=text.key)
 
@@ -112,5 +114,5 @@ def _waivers(state: AreaState, bound: WaiveForm | None) -> list[tuple[CleanupIte
     ]
 
 
-def _waive_form(key: str, *data: Any, initial: Any = None) -> WaiveForm:
-    return WaiveForm(*data, initial=initial, auto_id=f"id_waive_{key[:40]}_%s")
+def _waive_form(key: str, data: Any = None, files: Any = None, *, initial: Any = None) -> WaiveForm:
+    return WaiveForm(data, files, initial=initial, auto_id=f"id_waive_{key[:40]}_%s")

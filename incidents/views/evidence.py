@@ -24,12 +24,14 @@ def evidence(request: Any, incident: Incident) -> HttpResponse:
     )
     context = {
         "heading": "Evidence",
+        "board": boards.of(incident, timeline_rows=0),
         "page": page,
         "head": incident.chain,
         "groups": {key: name for key, (name, _) in boards.GROUPS.items()},
         "asked": show,
         "newer_url": _address(show, after=page.newer_than),
         "older_url": _address(show, before=page.older_than),
+        "range": f"entries {page.rows[-1].seq}–{page.rows[0].seq}" if page.rows else "",
         "verdict": log.verify(incident.chain) if asked["verify"] else None,
     }
     return render_incident(request, "incidents/evidence.html", incident, context)

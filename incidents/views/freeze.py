@@ -79,7 +79,7 @@ def _page(
         "form": form or ExceptionForm(incident=incident),
         "propose": offer(request, incident, Act.ALLOW_EXCEPTION),
         "revoke": offer(request, incident, Act.REVOKE_EXCEPTION),
-        "proposals": waiting(incident, Act.ALLOW_EXCEPTION),
+        "proposals": waiting(request, board, Act.ALLOW_EXCEPTION),
         "check_url": f"{settings.PUBLIC_URL}/api/v1/freeze/{incident.product.slug}/check",
     }
     return render_step(request, "incidents/freeze.html", board, "freeze", context)
@@ -112,7 +112,7 @@ def _pair(measure: Measure, row: FreezeMeasure, names: list[str]) -> str:
 def _exceptions(incident: Incident, revoking: tuple[int, RevokeForm] | None) -> list[dict[str, Any]]:
     at = clock.now()
     bound_to, bound = revoking or (0, None)
-    return [
+    found = [
         {
             "row": row,
             "state": "revoked" if row.revoked_at else "expired" if row.expires_at <= at else "in_force",
@@ -120,3 +120,4 @@ def _exceptions(incident: Incident, revoking: tuple[int, RevokeForm] | None) -> 
         }
         for row in reversed(incident.freeze.exceptions.all())
     ]
+    return sorted(found, key=lambda item: item["state"] != "in_force")

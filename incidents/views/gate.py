@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.db import transaction
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404
+from django.urls import reverse
 from django_htmx.http import HttpResponseClientRefresh
 
 from incidents import policy
@@ -99,17 +100,21 @@ def _page(request: Any, incident: Incident, key: str, **bound: Any) -> HttpRespo
     state = next((found for found in board.gates if found.gate.key == key), None)
     if state is None:
         raise Http404("No such gate in this incident.")
+    failed = state.run is not None and state.run.outcome in (GateOutcome.FAIL, GateOutcome.ERROR)
+    proposals = waiting(request, board, Act.ACCEPT_RISK, gate=key)
     context = {
         "gate": state.gate,
+        "here": reverse("incidents:gate", args=[incident.reference, key]),
         "state": state,
         "role": Role(state.gate.owner),
         "holder": holder_of(board, state.gate.owner),
         "text": incident.book.gate(key),
         "can_run": steps.can_run(state.gate),
         "runs": state.gate.runs.select_related("by", "target", "baseline_blocker").order_by("-asked_at"),
-        "failed": state.run is not None and state.run.outcome in (GateOutcome.FAIL, GateOutcome.ERROR),
+        "can_explain": failed and state.gate.allows_baseline_blocker and not hasattr(state.run, "baseline_blocker"),
+        "can_be_carried": failed and not state.risk and not proposals,
         "exhibits": [exhibit for exhibit in incident.exhibits.all() if exhibit.subject == f"gate:{key}"],
-        "proposals": waiting(incident, Act.ACCEPT_RISK, gate=key),
+        "proposals": proposals,
         "offers": _offers(request, incident, state),
         "forms": {
             "record": bound.get("record") or RecordForm(auto_id="id_record_%s"),

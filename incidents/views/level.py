@@ -8,10 +8,12 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
 
-from incidents import policy
+from incidents import board, policy
 from incidents.forms.fields import data_of
 from incidents.forms.level import LevelForm
 from incidents.models import Incident
+from incidents.policy import Due
+from incidents.runbook.content import TrackText
 from incidents.steps import declare, four_eyes
 from incidents.terms import Act, Level
 from incidents.views.acts import offer
@@ -27,10 +29,11 @@ def level(request: Any, incident: Incident) -> HttpResponse:
             return redirect(incident)
     context = {
         "heading": "Scope level",
+        "board": board.of(incident, timeline_rows=0),
         "form": form,
         "raising": offer(request, incident, Act.RAISE_LEVEL),
-        "levels": [_row(incident, level) for level in Level],
-        "tracks": incident.book.tracks,
+        "levels": [(level, incident.book.levels[level], level == incident.level) for level in Level],
+        "parts": _parts(incident),
     }
     return render_incident(request, "incidents/level.html", incident, context)
 
@@ -43,23 +46,25 @@ def _change(request: Any, incident: Incident, level: Level, reason: str) -> str:
     return f"Lowering to {level.label} waits for a second person."
 
 
-def _row(incident: Incident, level: Level) -> dict[str, Any]:
-    """What a level asks of each track, and whether its actions need a second person."""
-    return {
-        "level": level,
-        "text": incident.book.levels[level],
-        "is_current": level == incident.level,
-        "dues": [_dues(level, track) for track in incident.book.tracks],
-        "every_dispatch": policy.dispatch_needs_second(level, destructive=False),
-        "every_waiver": policy.cleanup_waiver_needs_second(level),
-    }
+def _parts(incident: Incident) -> list[tuple[str, list[tuple[str, str, str]]]]:
+    """What each level asks of each part of the rollback, as a table."""
+    rows = [
+        (f"{text.track} {text.name}", [(str(level.label), *_due(level, text)) for level in Level])
+        for text in incident.book.tracks
+    ]
+    seconds = [(str(level.label), *_second(policy.dispatch_needs_second(level, destructive=False))) for level in Level]
+    waivers = [(str(level.label), *_second(policy.cleanup_waiver_needs_second(level))) for level in Level]
+    return [*rows, ("Dispatch of an action", seconds), ("Waiver of a cleanup item", waivers)]
 
 
-def _dues(level: Level, track: Any) -> tuple[str, str]:
-    """The sign and the words for what a level makes of a track's actions."""
-    found = {policy.due(level, track.track, action.key) for action in track.actions}
-    if found == {policy.Due.DUE}:
+def _due(level: Level, text: TrackText) -> tuple[str, str]:
+    found = {policy.due(level, text.track, action.key) for action in text.actions}
+    if found == {Due.DUE}:
         return "ok", "Due in full"
-    if policy.Due.DUE in found:
-        return "due", "Partly due"
-    return "muted", "Waived by its lead with a reason" if policy.Due.WAIVABLE in found else "Not part of it"
+    if Due.DUE in found:
+        return "due", "Chain validation due"
+    return ("muted", "Waived with a reason") if Due.WAIVABLE in found else ("muted", "Not part of it")
+
+
+def _second(needed: bool) -> tuple[str, str]:
+    return ("due", "Needs a second person") if needed else ("muted", "By its owner alone")

@@ -69,11 +69,12 @@ def _page(request: Any, incident: Incident, form: AddActionForm | None = None) -
         "stages": stages,
         "now": now,
         "next_mine": next((row["action"] for row in now["rows"] if row["is_mine"]), None) if now else None,
+        "unknown": [action for action in board.actions if action.state == ActionState.UNKNOWN],
         "tracks": [] if stages else _preview(incident),
         "plan": offer(request, incident, Act.MAKE_PLAN, steps.plan_blockers(incident)),
         "add": offer(request, incident, Act.ADD_ACTION),
         "form": form or AddActionForm(initial={"stage": stages[-1]["number"] if stages else 1}),
-        "proposals": waiting(incident, Act.WAIVE_ACTION, Act.RESOLVE_UNKNOWN),
+        "proposals": waiting(request, board, Act.WAIVE_ACTION, Act.RESOLVE_UNKNOWN),
     }
     return render_step(request, "incidents/rollback.html", board, "rollback", context)
 

@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
 
+from incidents import board
 from incidents.forms.fields import data_of
 from incidents.forms.stand_down import StandDownForm
 from incidents.models import Incident
@@ -27,6 +28,7 @@ def stand_down(request: Any, incident: Incident) -> HttpResponse:
             return redirect(f"{incident.get_absolute_url()}#proposals")
     context = {
         "heading": "Stand down",
+        "board": board.of(incident, timeline_rows=0),
         "form": form,
         "offer": offer(request, incident, Act.STAND_DOWN, declare.stand_down_blockers(incident)),
     }

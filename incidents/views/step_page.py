@@ -12,14 +12,14 @@ from incidents.models import EvidenceEntry, Incident
 from incidents.terms import Kind
 from incidents.views.base import render_incident
 
-HISTORY_ROWS = 12
+HISTORY_ROWS = 8
 _HEADINGS = {
     "freeze": "Freeze",
     "cleanup": "Step 3 checklist: mandatory cleanup validation",
     "deliver": "Post-rollback deliverables",
 }
 _KINDS = {
-    "freeze": [*kinds_of("freeze")],
+    "freeze": [Kind.DECLARED, *kinds_of("freeze")],
     "target": [*kinds_of("target")],
     "rollback": [*kinds_of("actions")],
     "cleanup": [*kinds_of("cleanup")],
@@ -46,7 +46,6 @@ def render_step(
         "heading": heading(incident, word),
         "points": points(incident, word),
         "history": history(incident, _KINDS[word], about),
-        "here": request.path,
     }
     return render_incident(request, template, incident, frame | context)
 

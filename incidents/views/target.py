@@ -55,6 +55,7 @@ def _page(
     context = {
         "chosen": chosen,
         "confirmations": confirmations,
+        "is_confirming": bool(confirming),
         "confirmed": sum(row["state"].done is not None for row in confirmations),
         "form": form,
         "choose": offer(request, incident, Act.CHOOSE_TARGET, steps.choose_blockers(incident, "")),

@@ -95,6 +95,7 @@ def _page(
         "preconditions": [(condition, _url(incident, condition.word)) for condition in board.preconditions],
         "holding": sum(condition.holds for condition in board.preconditions),
         "stable_at": steps.stable_at(incident),
+        "is_watched": board.actions and board.settled_actions == len(board.actions),
         "stages": board.stages,
         "first_held": held[0].key if held else "",
         "lift": offer(request, incident, Act.LIFT, missing),

@@ -16,7 +16,7 @@ from incidents.models import Incident
 from incidents.models.verify import RUNNING
 from incidents.steps import cleanup, rollback
 from incidents.steps import verify as steps
-from incidents.terms import Act, Phase, Role
+from incidents.terms import Act, ActionState, CleanupState, Phase, Role
 from incidents.views.acts import back, offer, waiting
 from incidents.views.base import incident_page, showing_refusals, telling_refusals
 from incidents.views.step_page import render_step
@@ -62,7 +62,8 @@ def _page(request: Any, incident: Incident, form: ReasonForm | None = None) -> H
         "begin": offer(request, incident, Act.BEGIN_VERIFICATION, _linked_begin_blockers(incident)),
         "reopen": offer(request, incident, Act.REOPEN_ROLLBACK),
         "form": form or _reopen_form(),
-        "proposals": waiting(incident, Act.ACCEPT_RISK),
+        "here": reverse("incidents:verify", args=[incident.reference]),
+        "proposals": waiting(request, board, Act.ACCEPT_RISK),
     }
     return render_step(request, "incidents/verify.html", board, "verify", context)
 
@@ -80,14 +81,19 @@ def _gate(request: Any, incident: Incident, state: GateState) -> dict[str, Any]:
 def _linked_begin_blockers(incident: Incident) -> list[dict[str, str]]:
     """The step's own sentences, each with the page that mends it."""
     pages = [
-        *(("incidents:action", action.key, action.owner) for action in rollback.open_actions(incident)),
+        *(("incidents:action", action.key, action.owner, action.state) for action in rollback.open_actions(incident)),
         *(
-            ("incidents:cleanup_area", area.key, area.owner)
+            ("incidents:cleanup_area", area.key, area.owner, CleanupState.OPEN)
             for area in incident.book.cleanup
             for _ in cleanup.missing(incident, area)
         ),
     ]
     return [
-        {"sentence": sentence, "url": reverse(page, args=[incident.reference, key]), "who": str(Role(owner).label)}
-        for sentence, (page, key, owner) in zip(steps.begin_blockers(incident), pages, strict=True)
+        {
+            "sentence": sentence,
+            "url": reverse(page, args=[incident.reference, key]),
+            "who": str(Role(owner).label),
+            "kind": "due" if state == ActionState.PLANNED else state,
+        }
+        for sentence, (page, key, owner, state) in zip(steps.begin_blockers(incident), pages, strict=True)
     ]

@@ -15,7 +15,7 @@ from incidents.terms import Act
 from incidents.views.acts import offer
 from incidents.views.base import incident_page, render_incident
 
-TIMELINE_ROWS = 14
+TIMELINE_ROWS = 12
 ROOM_GROUPS = ("decisions", "actions", "updates", "notes")
 
 
@@ -31,18 +31,29 @@ def show(request: Any, incident: Incident, note: NoteForm) -> HttpResponse:
     template = "incidents/_room.html" if request.htmx and request.method == "GET" else "incidents/war_room.html"
     context = {
         "board": board,
-        "shown": boards.shown(board, request.held, request.user),
-        "posts": boards.staffing(board, request.held, request.user),
-        "proposals": boards.proposals_for(board, request.held, request.user),
         "is_ended": incident.phase in lifecycle.ENDED,
+        "trigger": next((text for text in incident.book.triggers if text.key == incident.trigger), None),
         "room_groups": [(key, boards.GROUPS[key][0]) for key in ROOM_GROUPS],
-        "trigger": incident.book.trigger(incident.trigger),
-        "lasted": (incident.ended_at or board.at) - incident.declared_at,
-        "frozen": (board.freeze.ended_at or board.at) - board.freeze.since,
         "asked": asked,
         "note": note,
         "add_note": offer(request, incident, Act.ADD_NOTE),
         "change_level": offer(request, incident, Act.RAISE_LEVEL),
         "stand_down": offer(request, incident, Act.STAND_DOWN),
     }
-    return render_incident(request, template, incident, context)
+    return render_incident(request, template, incident, context | _for_me(request, board) | _lengths(board))
+
+
+def _for_me(request: Any, board: boards.Board) -> dict[str, Any]:
+    """What depends on who looks: their blockers first, their roles, what they can decide."""
+    posts = boards.staffing(board, request.held, request.user)
+    return {
+        "shown": boards.shown(board, request.held, request.user),
+        "proposals": boards.proposals_for(board, request.held, request.user),
+        "posts": posts,
+        "asked_of_me": [post for post in posts if "accept" in post.acts],
+    }
+
+
+def _lengths(board: boards.Board) -> dict[str, Any]:
+    ended, lifted = board.incident.ended_at or board.at, board.freeze.ended_at or board.at
+    return {"lasted": ended - board.incident.declared_at, "frozen": lifted - board.freeze.since}

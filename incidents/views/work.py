@@ -7,10 +7,9 @@ from typing import Any
 from django.http import HttpResponse
 from django.shortcuts import render
 
-from incidents.board import open_for, work_of
+from incidents.board import works_of
 
 
 def work(request: Any) -> HttpResponse:
-    found = work_of(request.user, open_for(request.user))
-    context = {"work": found, "work_count": sum(len(duties) for _, duties in found)}
-    return render(request, "incidents/work.html", context)
+    found = works_of(request.user)
+    return render(request, "incidents/work.html", {"works": found, "work_count": sum(len(one.duties) for one in found)})

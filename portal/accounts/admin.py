@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.contrib.admin import AdminSite
 from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Group
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_POST
@@ -26,7 +26,7 @@ admin.site.unregister(Group)
 
 
 @admin.register(User)
-class PersonAdmin(RecordedAdmin, UserAdmin):
+class PersonAdmin(RecordedAdmin, WithActs, UserAdmin):
     form = PersonForm
     add_form = NewPersonForm
     list_display = ("name", "email", "is_active", "is_staff", "last_login")
@@ -36,7 +36,7 @@ class PersonAdmin(RecordedAdmin, UserAdmin):
     filter_horizontal = ()
     readonly_fields = ("public_id", "joined_at", "last_login")
     fieldsets = (
-        (None, {"fields": ("name", "email", "password")}),
+        (None, {"fields": ("name", "email")}),
         ("Access", {"fields": ("is_active", "is_staff")}),
         ("On record", {"fields": ("public_id", "joined_at", "last_login")}),
     )
@@ -46,6 +46,9 @@ class PersonAdmin(RecordedAdmin, UserAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    def acts_of(self, request: HttpRequest, row: Any) -> list[PageAct]:
+        return [PageAct("Set a password", reverse("admin:auth_user_password_change", args=[row.pk]))]
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, change=change, **kwargs)
@@ -64,19 +67,6 @@ class PersonAdmin(RecordedAdmin, UserAdmin):
         """Append an entry if the person's password is no longer what it was."""
         if before and User.objects.get(pk=before.pk).password != before.password:
             self.record_change(request, before, {"password": "set"}, {"password": "changed"})
-
-
-def change_own_password(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-    """The admin's page for one's own password, on record like all else that the admin changes."""
-    with transaction.atomic():
-        person = cast(User, request.user)
-        before = User.objects.get(pk=person.pk)
-        response: HttpResponse = AdminSite.password_change(admin.site, request, extra_context)
-        cast(PersonAdmin, admin.site.get_model_admin(User)).record_password(request, before)
-    return response
-
-
-admin.site.password_change = change_own_password  # type: ignore[method-assign,assignment]
 
 
 @admin.register(ApiToken)

@@ -11,6 +11,10 @@ def main(users_file: str) -> None:
     django.setup()
     call_command("migrate", interactive=False, verbosity=1)
     call_command("seed_demo", users_file=users_file)
+    # The worker reports itself with its first sweep, and a new beat would send that only after a whole interval.
+    from incidents.tasks import sweep
+
+    sweep.delay()
 
 
 if __name__ == "__main__":

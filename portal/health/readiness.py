@@ -83,7 +83,7 @@ def _broker() -> Finding:
     """A new connection, so that a stale one in a pool does not speak for a broker that is gone."""
     try:
         with app.connection_for_write(connect_timeout=_BROKER_SECONDS, transport_options=_impatient()) as line:
-            line.ensure_connection(max_retries=1, timeout=_BROKER_SECONDS)
+            line.ensure_connection(max_retries=1, interval_start=0, interval_step=0, timeout=_BROKER_SECONDS)
             line.default_channel.close()
     except (BrokerError, OSError) as error:
         return Finding(False, f"The broker does not answer ({type(error).__name__}): work waits for the sweep.")

@@ -68,7 +68,7 @@ def _engine(name: str, folder: Path, watched: Watch) -> Engine:
         # Processes that a test kills leave their temporary folders behind.
         "TMPDIR": str(place / "scratch"),
     }
-    (place / "data").mkdir()
+    (place / "data" / "static").mkdir(parents=True)
     (place / "scratch").mkdir()
     return Engine(name, title, broker_title, env)
 

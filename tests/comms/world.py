@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -13,12 +12,11 @@ from comms.models import Notice, Recipient
 from comms.smtp import Outcome, Verdict
 from incidents import clock
 from incidents.models import Incident
-from incidents.steps import cleanup, declare, deliver, freeze, roles, rollback, target, unfreeze, verify
-from incidents.terms import Aspect, BlockerKind, GateOutcome, Level, Measure, NoticeKind, Phase, Role, TargetKind, Track
+from incidents.steps import cleanup, deliver, freeze, roles, rollback, target, unfreeze, verify
+from incidents.terms import Aspect, BlockerKind, GateOutcome, Level, Measure, NoticeKind, Phase, Role, TargetKind
 from tests.factories import (
     Crew,
     ProductFactory,
-    UserFactory,
     confirm_target,
     finish_cleanup,
     make_crew,
@@ -146,14 +144,13 @@ def _roll_back(incident: Incident, crew: Crew, later: Any) -> None:
         if action.key == "3c-rebuild":
             rollback.waive(action, by=lead, second=crew.commander, reason="The projection tables were not touched")
             continue
+        rollback.approve(action, by=crew.commander)
         if action.key == "3a-parity":
-            rollback.approve(action, by=crew.commander)
             later(2)
             result = "GET /v1/runs answers 500: the old worker still serves it"
             rollback.complete(action, succeeded=False, result=result, by=lead)
+            action.refresh_from_db()
         later(3)
-        action.refresh_from_db()
-        rollback.approve(action, by=crew.commander)
         rollback.dispatch(action, by=lead)
         later(4)
         rollback.complete(action, succeeded=True, result="Done, watched for two minutes, dashboards quiet", by=lead)

@@ -16,6 +16,7 @@ from portal.bootstrap.places import ROOT
 from portal.celery import app
 from portal.demo import ports
 from portal.demo.processes import Child, wait_until
+from tests.servers.nursery import Nursery
 from tests.servers.smtp import SmtpSink
 
 QUEUES = ("celery", "actions", "mail", "reports")
@@ -61,6 +62,7 @@ def process_env(django_db_setup: None, _smtp_server: SmtpSink) -> dict[str, str]
         "PYTHONPATH": str(ROOT),
         "PYTHONUNBUFFERED": "1",
         "LASTGOOD_LOG_LEVEL": "INFO",
+        "CELERY_SKIP_CHECKS": "true",
     }
 
 
@@ -74,23 +76,35 @@ def _database_url() -> str:
     return f"postgres://{login}@{host}{port}/{found['NAME']}"
 
 
+@pytest.fixture(scope="session")
+def _nursery(process_env: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
+    nursery = Nursery(tmp_path_factory.mktemp("nursery") / "nursery.log", process_env)
+    yield nursery
+    nursery.close()
+
+
 @pytest.fixture
 def start_worker(
-    transactional_db: None, process_env: dict[str, str], tmp_path: Path
+    transactional_db: None, process_env: dict[str, str], tmp_path: Path, _nursery: Nursery
 ) -> Iterator[Callable[..., Process]]:
-    """Start Celery workers with settings of their own: `start_worker(concurrency=1, LASTGOOD_SWEEP_SECONDS="1")`.
+    """Start Celery workers: `start_worker(concurrency=1)`, or with settings: `start_worker(LASTGOOD_COMMANDS="{}")`.
 
-    Returns once the worker answers. Each is killed at the end of the test, before the database is emptied.
+    Returns once the worker answers; settings of its own cost a second. Each is killed at the end of the test, before
+    the database is emptied.
     """
     _empty_queues()
     started: list[Process] = []
 
     def start(*, concurrency: int = 2, queues: tuple[str, ...] = QUEUES, **env: str) -> Process:
         name = f"worker{len(started)}@test-{os.getpid()}"
-        command = [sys.executable, "-m", "celery", "-A", "portal.celery", "worker", "-l", "info", "-n", name]
-        options = ["-c", str(concurrency), "-Q", ",".join(queues), "--without-gossip", "--without-mingle"]
+        options = ["-l", "info", "-n", name, "-c", str(concurrency), "-Q", ",".join(queues)]
+        command = ["worker", *options, "--without-gossip", "--without-mingle"]
         log = tmp_path / f"{name}.log"
-        child = Child("worker", [*command, *options], log, process_env | env, patience_seconds=5).start()
+        if env:
+            celery = [sys.executable, "-m", "celery", "-A", "portal.celery"]
+            child = Child("worker", [*celery, *command], log, process_env | env).start()
+        else:
+            child = _nursery.start(Child("worker", command, log, process_env))
         process = Process(child)
         started.append(process)
         if not wait_until(lambda: child.has_ended or _answers(name), seconds=30) or child.has_ended:

@@ -8,6 +8,7 @@ from urllib.request import urlopen
 import pytest
 from django.core.mail import EmailMultiAlternatives, send_mail
 from django.db import connection
+from django.urls import reverse
 
 from incidents.evidence import triggers
 from portal.celery import app
@@ -33,7 +34,7 @@ def test_a_recipient_can_be_refused(smtp_sink):
 
 
 def test_a_worker_answers_and_can_be_killed(worker):
-    assert app.control.ping(timeout=2)
+    assert app.control.ping(timeout=2, limit=1)
 
     os.kill(worker.pid, signal.SIGKILL)
 
@@ -75,7 +76,7 @@ def test_engine_names_the_database(engine):
 
 @pytest.mark.browser
 def test_a_page_is_served_to_chromium(browser_page):
-    answer = browser_page.goto("/login/")
+    answer = browser_page.goto(reverse("login"))
 
     assert answer.status == 200
 

@@ -44,13 +44,9 @@ def filled(client: Client, url: str, **changes: Any) -> dict[str, Any]:
     forms = [context["adminform"].form]
     for formset in context["inline_admin_formsets"]:
         forms += [formset.formset.management_form, *formset.formset.forms]
-    sent: dict[str, Any] = {}
-    for form in forms:
-        for bound in form:
-            value = bound.value()
-            for name, part in _parts(bound, value):
-                sent[name] = part
-    return {**{name: value for name, value in sent.items() if value not in (None, False, "")}, **changes}
+    sent = dict(part for form in forms for bound in form for part in _parts(bound, bound.value()))
+    ticked_or_typed = {name: value for name, value in sent.items() if value is not None and value is not False}
+    return {**ticked_or_typed, **changes}
 
 
 def _parts(bound: Any, value: Any) -> list[tuple[str, Any]]:

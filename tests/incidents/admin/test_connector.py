@@ -118,7 +118,10 @@ def test_a_changed_path_is_on_record_as_changed() -> None:
     client.post(address(Connector.objects.get(), "change"), moved)
 
     entry = configured()[-1]
-    assert (entry.body["old"], entry.body["new"]) == ({"config": {"url": "ci.example.test:443/…"}}, {"config": "changed"})
+    assert (entry.body["old"], entry.body["new"]) == (
+        {"config": {"url": "ci.example.test:443/…"}},
+        {"config": "changed"},
+    )
 
 
 def test_a_save_that_changes_nothing_leaves_no_entry() -> None:

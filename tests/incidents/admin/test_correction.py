@@ -52,7 +52,9 @@ def test_a_correction_is_logged_with_the_old_and_the_new_value() -> None:
             "reason": "Wrong number",
         }
     ]
-    said = "Corrected summary from “Projection lag after deploy 1182” to “Projection lag after deploy 1183”: Wrong number"
+    said = (
+        "Corrected summary from “Projection lag after deploy 1182” to “Projection lag after deploy 1183”: Wrong number"
+    )
     assert said in answer.content.decode()
     assert said in client.get(address(incident, "history")).content.decode()
 
@@ -73,7 +75,10 @@ def test_whoever_is_not_the_commander_is_told_who_is() -> None:
 @pytest.mark.parametrize(
     ("asked", "sentence"),
     [
-        ({"field": "summary", "value": "Projection lag after deploy 1182", "reason": "r"}, "The new value is the old one."),
+        (
+            {"field": "summary", "value": "Projection lag after deploy 1182", "reason": "r"},
+            "The new value is the old one.",
+        ),
         ({"field": "summary", "value": "", "reason": "r"}, "This field cannot be blank."),
         ({"field": "summary", "value": "x" * 501, "reason": "r"}, "at most 500 characters (it has 501)"),
         ({"field": "summary", "value": "a\x00b", "reason": "r"}, "Null characters are not allowed."),
@@ -119,5 +124,5 @@ def test_a_row_of_another_incident_is_refused() -> None:
     mine = make_incident(crew, at=Phase.CLOSED)
     theirs = FollowUp.objects.get(incident=make_incident(make_crew(), at=Phase.CLOSED))
 
-    with pytest.raises(Refused, match="This record belongs to another incident."):
+    with pytest.raises(Refused, match="This record belongs to another incident"):
         correct.record(mine, theirs, "title", "Mine now", by=crew.commander, reason="r")

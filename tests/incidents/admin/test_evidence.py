@@ -24,7 +24,10 @@ def admin_routes(*models: str) -> list[str]:
 
 def stored() -> list[Any]:
     heads = list(EvidenceChain.objects.order_by("pk").values())
-    return [heads, [dict(row, canonical=bytes(row["canonical"])) for row in EvidenceEntry.objects.order_by("pk").values()]]
+    return [
+        heads,
+        [dict(row, canonical=bytes(row["canonical"])) for row in EvidenceEntry.objects.order_by("pk").values()],
+    ]
 
 
 def test_no_address_of_the_admin_touches_it() -> None:

@@ -15,7 +15,7 @@ from django.urls import reverse
 from incidents.admin.base import ReadOnlyAdmin
 from incidents.models import EvidenceEntry, Incident
 from incidents.steps import declare, freeze
-from incidents.terms import Level, Measure, Phase
+from incidents.terms import Level, Measure, Phase, Role
 from tests.factories import Crew, make_crew, make_incident
 from tests.incidents.admin.given import address, clerk, model_pages
 
@@ -66,7 +66,13 @@ def test_nothing_is_added_changed_or_deleted(is_superuser: bool) -> None:
     soon = incident.declared_at.replace(year=incident.declared_at.year + 1)
     other = make_incident(crew, summary="Again")
     freeze.allow_exception(
-        other, measure=Measure.MERGES, subject="PR 1", reason="fix", expires_at=soon, by=crew.commander, second=crew.deputy
+        other,
+        measure=Measure.MERGES,
+        subject="PR 1",
+        reason="fix",
+        expires_at=soon,
+        by=crew.commander,
+        second=crew[Role.API_LEAD],
     )
     _, client = clerk(is_superuser=is_superuser)
     before = everything()

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.incidents.connectors.servers import Authority, Counter, Misbehaving, Receiver
+from tests.incidents.connectors.authority import Authority
+from tests.incidents.connectors.servers import Counter, Misbehaving, Receiver
 
 
 @pytest.fixture

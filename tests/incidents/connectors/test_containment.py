@@ -101,16 +101,24 @@ def sleepers(token):
     return any(text.startswith(b"sleep") for text in known(token).values())
 
 
-FORKS = "lambda: os.getpid() != worker or forked or not forked.append(os.fork() or signal.pause())"
+WORKER = """
+import os, signal, sys
+from incidents.connectors import command
+from tests.incidents.connectors.given import a_command, a_run
+
+def alive(calls=[]):
+    calls.append(os.getpid())
+    if FORKS and len(calls) == 2 and os.fork() == 0:  # the first call comes before anything is started
+        signal.pause()
+    return True
+
+command.run(a_run(deadline_seconds=60), a_command(*sys.argv[1:]), alive)
+"""
 
 
-def a_worker(shape, token, alive="always"):
+def a_worker(shape, token, *, forks=False):
     """A process of its own that runs the command, as a worker does."""
-    program = (
-        "from tests.incidents.connectors.given import *; from incidents.connectors import command;"
-        "import os, signal, sys; worker, forked = os.getpid(), [];"
-        f"command.run(a_run(deadline_seconds=60), a_command(*sys.argv[1:]), {alive})"
-    )
+    program = WORKER.replace("FORKS", str(forks))
     argv = [sys.executable, "-c", program, *script(shape, token)]
     return subprocess.Popen(argv, cwd=ROOT, start_new_session=True)
 
@@ -129,9 +137,9 @@ def test_when_the_worker_is_killed_everything_dies_with_it(shape, whole_group, t
 @pytest.mark.faults
 def test_when_the_worker_is_killed_a_fork_of_it_does_not_keep_the_command_alive(token):
     """The fork still holds the lifeline; the wrapper sees that its parent has changed."""
-    with a_worker(CHILDREN, token, alive=FORKS) as worker:
-        assert reached(lambda: sleepers(token) and forks(worker.pid))
-        fork = forks(worker.pid)[0]
+    with a_worker(CHILDREN, token, forks=True) as worker:
+        assert reached(lambda: sleepers(token) and forks_of(worker.pid))
+        fork = forks_of(worker.pid)[0]
         os.kill(worker.pid, signal.SIGKILL)
 
     assert reached(lambda: not sleepers(token), 3)
@@ -149,7 +157,7 @@ def test_when_worker_and_wrapper_are_killed_at_once_the_command_itself_dies(toke
     assert reached(lambda: census(token) == 0, 3)
 
 
-def forks(worker):
+def forks_of(worker):
     """The children of the worker that are no wrapper."""
     return [pid for pid, parent, session in processes() if parent == worker and session == worker]
 

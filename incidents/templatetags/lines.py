@@ -12,6 +12,7 @@ from typing import Any
 from django import template
 from django.utils.safestring import SafeString, mark_safe
 
+from incidents import clock
 from incidents.board import TimelineRow
 from incidents.terms import Kind
 
@@ -46,7 +47,7 @@ def _lines(rows: Iterable[TimelineRow], *, whole: bool) -> Iterable[str]:
 def _line(row: TimelineRow, moment: datetime, record: str) -> str:
     return (
         f'<li class="{row.tone}" id="entry-{row.seq}">'
-        f'<time datetime="{moment:%Y-%m-%dT%H:%M:%SZ}">{moment:%H:%M:%S}</time>'
+        f'<time datetime="{moment:%Y-%m-%dT%H:%M:%SZ}">{moment:%H:%M}</time>'
         f"<div><p>{_words(row.sentence)}</p><small>{escape(row.note)}</small>{record}</div></li>"
     )
 
@@ -59,7 +60,8 @@ def _record(row: TimelineRow) -> str:
     facts = "".join(_fact(name, value) for name, value in row.body.items() if name != "sentence")
     return (
         f'<details class="fold"><summary>{escape(_KINDS.get(row.kind, row.kind))}</summary><dl class="facts">'
-        f"{facts}{_fact('hash', row.hash)}{_fact('previous hash', row.prev)}</dl></details>"
+        f"{_fact('recorded at', clock.stamp(row.at))}{facts}{_fact('hash', row.hash)}{_fact('previous hash', row.prev)}"
+        "</dl></details>"
     )
 
 

@@ -1,0 +1,160 @@
+"""The promise of the next update, and the one reminder when it is not kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+import time_machine
+
+from comms import cadence, delivery
+from comms.models import Notice
+from incidents import clock
+from incidents.evidence import log
+from incidents.models import Incident
+from incidents.steps import roles, unfreeze
+from incidents.terms import Kind, NoticeKind, Phase, Role
+from tests.comms.world import issue, ready_for_c
+from tests.factories import Crew, make_incident
+from tests.servers.smtp import SmtpSink
+
+pytestmark = pytest.mark.django_db
+Shift = Callable[[float], None]
+
+
+@pytest.fixture
+def later() -> object:
+    """A clock that stands still and is moved by minutes."""
+    with time_machine.travel(clock.now(), tick=False) as hand:
+        yield lambda minutes: hand.shift(timedelta(minutes=minutes))
+
+
+def reminders(incident: Incident) -> list[Notice]:
+    return list(Notice.objects.filter(incident=incident, kind=NoticeKind.REMINDER).order_by("issued_at"))
+
+
+def test_the_first_update_is_due_a_cadence_after_the_declaration(crew: Crew, later: Shift) -> None:
+    incident = make_incident(crew)
+    later(31)
+    assert cadence.check() == 0
+
+    later(1.1)
+    assert cadence.check() == 1
+
+    assert reminders(incident)[0].slot == incident.declared_at + timedelta(minutes=30)
+
+
+def test_a_reminder_goes_to_the_communications_owner_and_the_commander(
+    crew: Crew, later: Shift, smtp_sink: SmtpSink
+) -> None:
+    incident = make_incident(crew)
+    due_at = issue(incident, crew, NoticeKind.A).next_update_at
+    later(33)
+
+    cadence.check()
+
+    [reminder] = reminders(incident)
+    owner, commander = crew[Role.COMMUNICATIONS_OWNER], crew.commander
+    assert sorted(reminder.deliveries.values_list("email", flat=True)) == sorted([owner.email, commander.email])
+    assert f"Status: The update promised for {due_at:%Y-%m-%d %H:%M} UTC has not been sent.\n" in reminder.body
+    assert f"/incidents/{incident.reference}/notices/" in reminder.body
+    delivery.run(reminder.pk)
+    [message] = smtp_sink.to(owner.email)
+    assert (
+        str(message["Subject"]) == f"Portarium update overdue since {due_at:%Y-%m-%d %H:%M} UTC - {incident.reference}"
+    )
+
+
+def test_a_reminder_reaches_whoever_was_asked_though_nobody_accepted(crew: Crew, later: Shift) -> None:
+    incident = make_incident(crew, accepted=False)
+    later(33)
+
+    cadence.check()
+
+    emails = set(reminders(incident)[0].deliveries.values_list("email", flat=True))
+    assert crew[Role.COMMUNICATIONS_OWNER].email in emails
+
+
+def test_one_person_in_both_roles_gets_one_mail(crew: Crew, later: Shift) -> None:
+    incident = make_incident(crew)
+    roles.assign(incident, Role.COMMUNICATIONS_OWNER, user=crew.commander, by=crew.commander)
+    later(33)
+
+    cadence.check()
+
+    assert reminders(incident)[0].deliveries.count() == 1
+
+
+def test_a_promised_slot_is_reminded_once_and_the_next_promise_anew(crew: Crew, later: Shift) -> None:
+    incident = make_incident(crew)
+    first = issue(incident, crew, NoticeKind.A).next_update_at
+    later(33)
+    for _ in range(3):
+        cadence.check()
+        later(20)
+    assert [reminder.slot for reminder in reminders(incident)] == [first]
+
+    second = issue(incident, crew, NoticeKind.B).next_update_at
+    later(33)
+    cadence.check()
+
+    assert [reminder.slot for reminder in reminders(incident)] == [first, second]
+
+
+def test_after_an_outage_of_days_there_is_one_reminder(crew: Crew, later: Shift) -> None:
+    incident = make_incident(crew)
+    issue(incident, crew, NoticeKind.A)
+    later(60 * 48)
+
+    for _ in range(4):
+        cadence.check()
+
+    assert len(reminders(incident)) == 1
+
+
+def test_an_update_in_time_needs_no_reminder(crew: Crew, later: Shift) -> None:
+    incident = make_incident(crew)
+    issue(incident, crew, NoticeKind.A)
+    later(29)
+    issue(incident, crew, NoticeKind.B)
+    later(29)
+
+    assert cadence.check() == 0
+    assert reminders(incident) == []
+
+
+def test_nobody_is_reminded_after_the_last_update_or_the_end(crew: Crew, later: Shift) -> None:
+    incident = make_incident(crew)
+    issue(incident, crew, NoticeKind.A)
+    issue(incident, crew, NoticeKind.B)
+    ready_for_c(incident, crew)
+    issue(incident, crew, NoticeKind.C)
+    later(60 * 24)
+    assert cadence.check() == 0
+
+    Incident.objects.update(phase=Phase.CLOSED)
+    assert cadence.check() == 0
+
+
+def test_a_reminder_is_in_the_log_and_changes_no_promise(crew: Crew, later: Shift) -> None:
+    incident = make_incident(crew)
+    promised = issue(incident, crew, NoticeKind.A).next_update_at
+    later(33)
+
+    cadence.check()
+
+    entry = log.entries_of(incident, Kind.NOTICE_ISSUED).last()
+    incident.refresh_from_db()
+    assert (entry.body["notice"], entry.body["next_update_at"], entry.body["recipients"]) == ("reminder", None, 2)
+    assert entry.actor["kind"] == "system"
+    assert unfreeze.next_update_due(incident) == promised
+
+
+def test_a_drills_reminder_says_drill(crew: Crew, later: Shift) -> None:
+    incident = make_incident(crew, drill=True)
+    later(33)
+
+    cadence.check()
+
+    assert reminders(incident)[0].subject.startswith("DRILL - Portarium update overdue")

@@ -1,0 +1,147 @@
+"""The log exported and verified, and files brought as evidence and read back."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
+
+from incidents.evidence import attachments, chain, triggers
+from incidents.models import Attachment, EvidenceEntry
+from incidents.terms import Kind, Phase
+from tests.factories import Crew, make_incident
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def files(settings: Any, tmp_path: Path) -> Path:
+    settings.MEDIA_ROOT = tmp_path
+    return tmp_path
+
+
+def test_the_exported_log_verifies_by_itself(crew: Crew, by_role: Callable[..., Any]) -> None:
+    incident = make_incident(crew, at=Phase.TARGETED)
+
+    answer = by_role("security_lead").get(f"incidents/{incident.reference}/evidence.jsonl")
+
+    assert answer.streaming
+    assert answer["Content-Type"] == "application/x-ndjson"
+    lines = b"".join(answer).splitlines()
+    verdict = chain.verify(chain.read_jsonl(lines))
+    incident.chain.refresh_from_db()
+    assert (verdict.is_intact, verdict.count, verdict.head) == (True, incident.chain.seq, incident.chain.hash)
+
+
+def test_a_changed_entry_is_found_at_its_place(crew: Crew, by_role: Callable[..., Any]) -> None:
+    incident = make_incident(crew, at=Phase.TARGETED)
+    triggers.drop(connection)
+    EvidenceEntry.objects.filter(chain=incident.chain, seq=3).update(canonical=b"{}")
+
+    answer = by_role("security_lead").get(f"incidents/{incident.reference}/evidence/verify").json()
+
+    assert (answer["intact"], answer["entries"], answer["broken_at"]) == (False, 2, 3)
+    assert answer["reason"] == "Entry 3 was changed after it was written."
+
+
+@pytest.mark.parametrize(
+    ("role", "path", "subject"),
+    [
+        ("data_evidence_lead", "cleanup/evidence/repair-notes", "cleanup:repair-notes"),
+        ("security_lead", "rollback/actions/3e-revoke/evidence", "action:3e-revoke"),
+        ("api_lead", "verify/gates/ci/evidence", "gate:ci"),
+    ],
+)
+def test_a_file_is_stored_by_its_hash_and_read_back(
+    crew: Crew, by_role: Callable[..., Any], files: Path, role: str, path: str, subject: str
+) -> None:
+    incident = make_incident(crew, at=Phase.ROLLING_BACK)
+    content = b"line\n" * 1000
+    sha256 = hashlib.sha256(content).hexdigest()
+    caller = by_role(role)
+
+    made = caller.upload(
+        f"incidents/{incident.reference}/{path}/file", SimpleUploadedFile("../../Notes ü.txt", content), text="Output"
+    )
+
+    assert made.status_code == 201
+    entry = incident.chain.entries.last()
+    assert (entry.kind, entry.body["sha256"], entry.body["file"]) == (Kind.EXHIBIT_ADDED, sha256, "Notes ü.txt")
+    [shown] = caller.get(f"incidents/{incident.reference}").json()["exhibits"]
+    assert (shown["id"], shown["subject"], shown["text"]) == (made.json()["id"], subject, "Output")
+    assert (shown["file"]["name"], shown["file"]["size"], shown["file"]["sha256"]) == ("Notes ü.txt", 5000, sha256)
+    assert [path.name for path in files.rglob("*") if path.is_file()] == [sha256]
+    read = caller.get(shown["file"]["url"].partition("/api/v1/")[2])
+    assert b"".join(read) == content
+    assert read["Content-Disposition"] == "attachment; filename*=utf-8''Notes%20%C3%BC.txt"
+    assert read["Content-Type"] == "application/octet-stream"
+    assert read["Content-Length"] == "5000"
+    assert read["X-Content-Type-Options"] == "nosniff"
+    assert "sandbox" in read["Content-Security-Policy"]
+
+
+def test_a_file_that_was_changed_is_not_handed_out(crew: Crew, by_role: Callable[..., Any], files: Path) -> None:
+    incident = make_incident(crew, at=Phase.ROLLING_BACK)
+    attachment = attachments.store(incident, SimpleUploadedFile("a.txt", b"as it was"), crew.commander)
+    (files / attachments.path_of(attachment.sha256)).write_bytes(b"as it is!")
+
+    answer = by_role("commander").get(f"incidents/{incident.reference}/attachments/{attachment.pk}")
+
+    assert (answer.status_code, answer.json()["type"]) == (409, "urn:lastgood:damaged")
+    assert "is not what was uploaded any more" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "says"),
+    [(b"", 422, "The file is empty."), (b"x" * 1001, 413, "A file may hold at most 1000 bytes: link to larger ones.")],
+)
+def test_a_file_beyond_the_limits_is_refused_in_a_sentence(
+    crew: Crew, by_role: Callable[..., Any], settings: Any, files: Path, content: bytes, status: int, says: str
+) -> None:
+    settings.UPLOAD_MAX_BYTES = 1000
+    incident = make_incident(crew, at=Phase.ROLLING_BACK)
+
+    answer = by_role("data_evidence_lead").upload(
+        f"incidents/{incident.reference}/cleanup/evidence/repair-notes/file", SimpleUploadedFile("a", content)
+    )
+
+    assert answer.status_code == status
+    assert says in answer.json()["detail"]
+    assert not Attachment.objects.exists()
+    assert not [path for path in files.rglob("*") if path.is_file()]
+
+
+def test_a_file_nobody_may_bring_now_is_not_stored(crew: Crew, by_role: Callable[..., Any], files: Path) -> None:
+    incident = make_incident(crew)
+    path = f"incidents/{incident.reference}/cleanup/evidence/repair-notes/file"
+
+    answers = [
+        by_role(role).upload(path, SimpleUploadedFile("a.txt", b"a")).status_code
+        for role in ("api_lead", "data_evidence_lead")
+    ]
+
+    assert answers == [403, 409]
+    assert not [path for path in files.rglob("*") if path.is_file()]
+
+
+def test_cleanup_evidence_the_checklist_does_not_ask_for_is_404(crew: Crew, by_role: Callable[..., Any]) -> None:
+    incident = make_incident(crew, at=Phase.ROLLING_BACK)
+
+    answer = by_role("data_evidence_lead").post(
+        f"incidents/{incident.reference}/cleanup/evidence/anything", {"text": "x"}
+    )
+
+    assert answer.status_code == 404
+
+
+def test_evidence_that_shows_nothing_is_refused(crew: Crew, by_role: Callable[..., Any]) -> None:
+    incident = make_incident(crew, at=Phase.ROLLING_BACK)
+
+    answer = by_role("data_evidence_lead").post(f"incidents/{incident.reference}/cleanup/evidence/repair-notes", {})
+
+    assert (answer.status_code, answer.json()["blockers"]) == (409, ["Give a file, a link or a text."])
