@@ -6,6 +6,8 @@ import hashlib
 import uuid
 from collections.abc import Iterator, Sequence
 
+from django.db.models.functions import Now
+
 from comms import mail
 from comms.clean import NotAMailbox, mailbox
 from comms.drafts import Words
@@ -50,7 +52,6 @@ def _addresses(people: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str, st
 
 
 def _row(notice: Notice, copy: mail.Copy, content: bytes, problem: str) -> Delivery:
-    assert notice.issued_at  # noqa: S101 - set by the step that calls us
     return Delivery(
         id=copy.id,
         notice=notice,
@@ -61,7 +62,7 @@ def _row(notice: Notice, copy: mail.Copy, content: bytes, problem: str) -> Deliv
         sha256=hashlib.sha256(content).hexdigest(),
         state=DeliveryState.FAILED if problem else DeliveryState.QUEUED,
         answer=problem,
-        not_before=notice.issued_at,
+        not_before=Now(),
     )
 
 

@@ -150,7 +150,8 @@ def word_blockers(words: Words) -> list[str]:
 def _said_just_now(taken: Taken, kind: NoticeKind, words: Words) -> list[str]:
     """A form sent twice is one update."""
     last = Notice.objects.filter(incident=taken.incident, kind=kind).issued().last()
-    if last is None or last.state == NoticeState.FAILED or last.words_sha256 != digest(words):
+    same = last is not None and (last.words_sha256, last.next_update_at) == (digest(words), words.next_update_at)
+    if last is None or not same or last.state == NoticeState.FAILED:
         return []
     assert last.issued_at  # noqa: S101 - issued
     just_now = taken.at - last.issued_at < TWICE

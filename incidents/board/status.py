@@ -11,10 +11,9 @@ from incidents.board.parts import MeasureState
 from incidents.board.states import measure_states
 from incidents.models import EvidenceEntry, Incident, Product
 from incidents.steps import unfreeze
-from incidents.terms import Kind, Level, Role
+from incidents.terms import Kind, Level, Measure
 
 FEED_ROWS = 50
-_COMMANDER = str(Role.COMMANDER.label)
 
 
 @dataclass(frozen=True)
@@ -70,10 +69,17 @@ def _words(kind: str, body: dict[str, Any]) -> str:
     known = {
         "level": _level(body.get("scope_level", "")),
         "new": _level(body.get("new", "")),
-        "stage": body.get("stage", ""),
+        "stage": _stage(str(body.get("stage", ""))),
         "notice": str(body.get("notice", "")).replace("_", " "),
     }
     return _WORDS[Kind(kind)].format_map(known)
+
+
+def _stage(key: str) -> str:
+    """A measure by its name, else the environment that promotions and deployments are open to again."""
+    if key in Measure.values:
+        return str(Measure(key).label).lower()
+    return f"promotions and deployments{f' to {key}' if key != 'environments' else ''}"
 
 
 def _level(code: str) -> str:

@@ -74,6 +74,13 @@ class Taken:
         self.refuse_if(text.said_faults(words, longest=longest) if words else [ask])
         return words
 
+    def refuse_repeat(self, kind: Kind, **facts: Any) -> None:
+        """A form sent twice is one act: refuse what the log's last entry says already, by the same person."""
+        last = log.entries_of(self.incident).last()
+        by_me = last.kind == kind and last.actor.get("id") == str(self.by.public_id)
+        if by_me and last.body | facts == last.body:
+            raise Refused("This is on record already: you have just sent it.")
+
     def record(self, kind: Kind, sentence: str, **facts: Any) -> None:
         """Say what happened; exactly one entry an act. `sentence` is what people read, `facts` what machines read."""
         if self._entry is not None:

@@ -95,23 +95,25 @@ def attach(
     with step(incident, Act.ATTACH_EVIDENCE, by=by, owner=owner) as taken:
         taken.refuse_if(attach_blockers(taken.incident, on, owner, attachment))
         taken.refuse_if([] if text.strip() or link or attachment else ["Give a file, a link or a text."])
-        exhibit = Exhibit(
-            incident=taken.incident,
-            subject=on,
-            text=text.strip(),
-            link=link,
-            attachment=attachment,
-            by=by,
-            added_at=taken.at,
+        sha256 = attachment.sha256 if attachment else ""
+        taken.refuse_repeat(Kind.EXHIBIT_ADDED, subject=on, text=text.strip(), link=link, sha256=sha256)
+        exhibit = store(
+            Exhibit(
+                incident=taken.incident,
+                subject=on,
+                text=text.strip(),
+                link=link,
+                attachment=attachment,
+                by=by,
+                added_at=taken.at,
+            )
         )
-        taken.refuse_if(_attached_already(exhibit, taken.incident))
-        store(exhibit)
         taken.record(
             Kind.EXHIBIT_ADDED,
             f"Evidence attached to {on}",
             subject=on,
             exhibit=exhibit.pk,
-            sha256=attachment.sha256 if attachment else "",
+            sha256=sha256,
             file=attachment.name if attachment else "",
             link=link,
             text=text.strip(),
@@ -135,21 +137,13 @@ def _owners(incident: Incident, on: str) -> frozenset[Role]:
     """Who brings evidence for a thing; nobody where the incident has no such thing."""
     part, _, key = on.partition(":")
     if part == "cleanup":
-        return frozenset(area.owner for area in incident.book.cleanup if key in {wanted.key for wanted in area.evidence})
+        return frozenset(area.owner for area in incident.book.cleanup for wanted in area.evidence if wanted.key == key)
     if part == "action":
         return frozenset(Role(action.owner) for action in incident.actions.all() if action.key == key)
     if part == "gate":
-        found = {Role(gate.owner) for gate in incident.gates.all() if gate.key == key}
-        return found and policy.ROLES[Act.RECORD_GATE] | found
+        found = frozenset(Role(gate.owner) for gate in incident.gates.all() if gate.key == key)
+        return policy.ROLES[Act.RECORD_GATE] | found if found else found
     return frozenset()
-
-
-def _attached_already(exhibit: Exhibit, incident: Incident) -> list[str]:
-    """A form sent twice is one exhibit; after a change the same evidence is brought anew."""
-    sha256 = exhibit.attachment.sha256 if exhibit.attachment else None
-    same = incident.exhibits.filter(subject=exhibit.subject, by=exhibit.by, added_at__gte=incident.changed_at)
-    found = same.values_list("text", "link", "attachment__sha256")
-    return ["This is attached already."] if (exhibit.text, exhibit.link, sha256) in found else []
 
 
 def missing(incident: Incident, area: CleanupArea) -> list[str]:

@@ -67,8 +67,8 @@ def rollback_mode(
 
 
 def _locked(product: Product) -> Product:
-    options = {"no_key": True} if connection.features.has_select_for_no_key_update else {}
-    return Product.objects.select_for_update(**options).get(pk=product.pk)
+    no_key = connection.features.has_select_for_no_key_update
+    return Product.objects.select_for_update(no_key=no_key).get(pk=product.pk)
 
 
 def _ready(product: Product) -> dict[Role, list[int]]:
@@ -197,19 +197,12 @@ def add_note(incident: Incident, *, by: Any, text: str) -> None:
     """Write something down in the incident notes."""
     with step(incident, Act.ADD_NOTE, by=by) as taken:
         note = taken.said(text, "Write the note first.", longest=LONGEST_NOTE)
-        taken.refuse_if(_noted_already(taken, note))
+        taken.refuse_repeat(Kind.NOTE_ADDED, sentence=note)
         taken.record(Kind.NOTE_ADDED, note)
 
 
-def _noted_already(taken: Taken, note: str) -> list[str]:
-    """A form sent twice is one note."""
-    last = log.entries_of(taken.incident).last()
-    said = (last.kind, last.actor.get("id"), last.sentence)
-    return ["You have just written this."] if said == (Kind.NOTE_ADDED, str(taken.by.public_id), note) else []
-
-
 def stand_down_blockers(incident: Incident) -> list[str]:
-    """What ran stays run, whatever became of its action since: a failed one waived, one planned anew for a new target."""
+    """What ran stays run, whatever became of its action since: waived after a failure, or planned for a new target."""
     ran = Exists(Attempt.objects.filter(action=OuterRef("pk"), started_at__isnull=False))
     begun = incident.actions.annotate(ran=ran).filter(Q(ran=True) | Q(state=ActionState.RUNNING))
     return [

@@ -214,6 +214,4 @@ def decline(proposal: Proposal, *, by: Any, reason: str) -> None:
         current.decided_by, current.decided_at, current.confirmed = by, taken.at, False
         current.decision_reason = reason
         current.save(update_fields=["decided_by", "decided_at", "confirmed", "decision_reason"])
-        taken.record(
-            Kind.PROPOSAL_DECLINED, f"Declined: {current.sentence}", proposal=current.pk, reason=reason
-        )
+        taken.record(Kind.PROPOSAL_DECLINED, f"Declined: {current.sentence}", proposal=current.pk, reason=reason)

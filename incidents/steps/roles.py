@@ -13,7 +13,8 @@ from incidents.terms import Act, Kind, Role
 
 
 def holder(incident: Incident, role: Role) -> Membership | None:
-    return current(incident).filter(role=role).first()
+    found: Membership | None = current(incident).filter(role=role).first()
+    return found
 
 
 def current(incident: Incident) -> Any:

@@ -264,7 +264,8 @@ def _connector_blockers(action: Action) -> list[str]:
 def _target_key_blockers(action: Action) -> list[str]:
     """What else touches the same outside target. A connector waits its turn; nobody acts beside an unknown outcome."""
     others = [o for o in action.incident.actions.all() if o.target_key == action.target_key and o.pk != action.pk]
-    return [sentence for other in others for live in [live_attempt(other)] if live for sentence in _beside(action, live)]
+    held = [live for other in others if (live := live_attempt(other))]
+    return [sentence for live in held for sentence in _beside(action, live)]
 
 
 def _beside(action: Action, live: Attempt) -> list[str]:

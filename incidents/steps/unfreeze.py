@@ -16,7 +16,6 @@ from incidents.steps.base import Denied, Refused, Taken, step
 from incidents.steps.roles import candidates
 from incidents.terms import Act, Kind, Measure, NoticeKind, Phase, Role
 
-
 _BEFORE_VERIFYING = (Phase.DECLARED, Phase.TARGETED, Phase.ROLLING_BACK)
 
 

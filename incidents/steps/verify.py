@@ -99,7 +99,7 @@ def run_blockers(gate: Gate) -> list[str]:
 
 
 def record_blockers(gate: Gate) -> list[str]:
-    """Why the gate cannot be recorded by hand now. A run that no worker has is withdrawn, so none waits for a worker."""
+    """Why the gate cannot be recorded by hand now. A run that no worker has is withdrawn: nobody waits for a worker."""
     held = [run for run in gate.runs.all() if run.state in RUNNING and not _is_waiting(run)]
     return [f"“{gate}” is running already."] if held else []
 
@@ -146,7 +146,7 @@ def record_by_hand(gate: Gate, *, outcome: GateOutcome, note: str, by: Any) -> G
         taken.refuse_if([] if outcome != GateOutcome.NOT_RUN else ["Record pass, fail or error."])
         taken.refuse_if(evidence_blockers(gate))
         note = taken.said(note, "Write what was run and what it showed.", longest=RESULT)
-        taken.refuse_if(_recorded_already(gate, outcome, note, by))
+        taken.refuse_repeat(Kind.GATE_RECORDED, gate=gate.key, outcome=outcome, note=note)
         withdrawn = _withdraw(gate)
         run = store(
             GateRun(
@@ -175,14 +175,6 @@ def record_by_hand(gate: Gate, *, outcome: GateOutcome, note: str, by: Any) -> G
     return run
 
 
-def _recorded_already(gate: Gate, outcome: GateOutcome, note: str, by: Any) -> list[str]:
-    """A form sent twice is one run."""
-    run = last_run(gate)
-    if run is None or (run.outcome, run.sentence, run.by_id) != (outcome, note, by.pk):
-        return []
-    return [f"“{gate}”: this is recorded already."] if is_current(gate.incident, run) else []
-
-
 def evidence_blockers(gate: Gate) -> list[str]:
     """A gate recorded by hand shows evidence that was brought after the last change."""
     since = gate.incident.changed_at
@@ -204,7 +196,7 @@ def claim(run_id: UUID | str, worker: str) -> tuple[GateRun, int] | None:
 
 
 def is_wanted(run: GateRun, epoch: int) -> bool:
-    """Whether a claimed run should be made. One that waited until the incident moved on is dropped, and the log says so.
+    """Whether a claimed run should be made. One that waited until the incident moved on is dropped, on record.
 
     Raises:
         TakenOver: the run is no longer held.

@@ -36,8 +36,9 @@ def action(request: Any, incident: Incident, key: str) -> HttpResponse:
 @incident_page("rollback")
 def approve(request: Any, incident: Incident, key: str) -> HttpResponse:
     if request.method == "POST":
+        seen = request.POST.get("digest") or "nothing"
         with telling_refusals(request):
-            approval = steps.approve(_of(incident, key), by=request.user, digest=request.POST.get("digest", ""))
+            approval = steps.approve(_of(incident, key), by=request.user, digest=seen)
             messages.success(request, f"Approved until {approval.expires_at:%H:%M} UTC.")
     return back("incidents:action", incident, key)
 

@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from ninja import NinjaAPI
 from ninja.renderers import BaseRenderer
 
+from comms.api import router as comms_router
 from incidents.api import ROUTERS
 from incidents.api.strict import StrictParser
 from portal.accounts.auth import Bearer
@@ -48,3 +49,4 @@ errors.handle(api)
 api.add_router("/freeze", gate.router)
 for router in ROUTERS:
     api.add_router("/incidents", router)
+api.add_router("/incidents", comms_router)

@@ -7,7 +7,7 @@ from typing import Any
 
 from incidents.api.problem import MEDIA_TYPE, Problem
 
-_READING = (401, 403, 404, 422, 503)
+_READING = (401, 403, 404, 409, 422, 503)
 _ACTING = (400, 401, 403, 404, 409, 413, 415, 422, 503)
 
 

@@ -9,7 +9,7 @@ from portal.demo.processes import Child, wait_until
 
 READY_SECONDS = 60
 # What talks stops before what it talks to.
-STOP_ORDER = ("prepare", "web", "worker", "beat", "mail", "broker")
+STOP_ORDER = ("prepare", "web", "worker", "beat", "mail", "receiver", "broker")
 
 
 class Failed(Exception):
@@ -28,9 +28,10 @@ class Crew:
         if places.socket.parent != places.data:
             self.guard.over_folder(str(places.socket.parent))
 
-    def start_all(self, smtp: int) -> None:
+    def start_all(self, smtp: int, receiver: int) -> None:
         """Start every part; returns once `/readyz` answers 200. Raises Failed."""
         self._start(services.mail(self.places, self.env, smtp))
+        self._start(services.receiver(self.places, self.env, receiver))
         broker = self._start(services.broker(self.places))
         self._start(services.web(self.places, self.env))
         if not valkey.wait(self.places.socket, broker):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from portal.bootstrap.places import ROOT
-from portal.demo import folder, ports, valkey
+from portal.demo import folder, outside, ports, valkey
 from portal.demo.processes import Child
 
 
@@ -17,6 +17,7 @@ class Places:
     data: Path
     port: int
     smtp_port: int
+    receiver_port: int
     socket: Path
 
     @property
@@ -42,7 +43,9 @@ class Places:
 def environment(places: Places) -> dict[str, str]:
     """The settings of the demo's portal, over what the terminal has set."""
     scratch = folder.scratch(places.data)
-    return os.environ | {
+    portal, receiver = f"{ports.HOST}:{places.port}", f"{ports.HOST}:{places.receiver_port}"
+    acted_on = outside.settings(portal, receiver, outside.new_secret())
+    return os.environ | acted_on | {
         "DJANGO_SETTINGS_MODULE": "portal.settings",
         "DATABASE_URL": f"sqlite:///{places.data / 'lastgood.sqlite3'}",
         "REDIS_URL": f"unix://{places.socket}",
@@ -53,6 +56,8 @@ def environment(places: Places) -> dict[str, str]:
         "LASTGOOD_DATA_DIR": str(places.data),
         "LASTGOOD_MAILBOX": str(places.data / "mail"),
         "LASTGOOD_DEMO": "1",
+        # Nobody who tries the demo waits two minutes to see the reminder.
+        "LASTGOOD_OVERDUE_GRACE_SECONDS": "5",
         "TMPDIR": str(scratch),
         "PYTHONUNBUFFERED": "1",
         # The worker and beat would check what the preparation has checked.
@@ -71,6 +76,12 @@ def broker(places: Places) -> Child:
 def mail(places: Places, env: dict[str, str], listening: int) -> Child:
     """The mail server behind the mailbox page."""
     return _python("mail", places, env, ["portal.demo.sink", str(listening), str(places.data / "mail")], [listening])
+
+
+def receiver(places: Places, env: dict[str, str], listening: int) -> Child:
+    """The outside system that webhooks go to."""
+    options = ["portal.demo.receiver", str(listening), str(places.data / "receiver")]
+    return _python("receiver", places, env, options, [listening])
 
 
 def prepare(places: Places, env: dict[str, str]) -> Child:

@@ -124,9 +124,13 @@ def inform(cast: Cast, kind: str, ahead: timedelta) -> str:
 
 
 def _sent(cast: Cast, kind: str) -> int:
-    notices = cast["communications_owner"].get(f"{cast.path}/notices")["issued"]
+    notices = _notices(cast)["issued"]
     latest = [notice for notice in notices if notice["kind"] == kind][-1]
     return len(latest["deliveries"]) if latest["state"] == "sent" else 0
+
+
+def _notices(cast: Cast) -> Any:
+    return cast["communications_owner"].get(f"{cast.path}/notices")
 
 
 def exception(cast: Cast) -> str:
@@ -177,7 +181,7 @@ def run_actions(cast: Cast) -> str:
         owner = cast[action["owner"]]
         cast.commander.post(f"{path}/approve", digest=action["spec_digest"])
         owner.post(f"{path}/dispatch")
-        if action["connector"] and action["connector"]["kind"] != "manual":
+        if not action["by_hand"]:
             by_connector += 1
             until(f"{action['key']} to end", lambda key=action["key"]: _ended(cast, key))
         else:
@@ -195,13 +199,13 @@ def _ended(cast: Cast, key: str) -> bool:
 
 
 def overdue(cast: Cast) -> str:
-    until("the promised update to become overdue", lambda: cast.state()["next_update"]["overdue"])
+    until("the promised update to become overdue", lambda: _notices(cast)["overdue"])
     until("the reminder", lambda: _sent_kinds(cast, "reminder"))
     return "the promised update was late, and the Communications Owner was reminded by mail"
 
 
 def _sent_kinds(cast: Cast, kind: str) -> bool:
-    notices = cast["communications_owner"].get(f"{cast.path}/notices")["issued"]
+    notices = _notices(cast)["issued"]
     return any(notice["kind"] == kind and notice["state"] == "sent" for notice in notices)
 
 
@@ -313,4 +317,4 @@ def close(cast: Cast) -> str:
     cast.commander.post(f"{cast.path}/deliver/close")
     verdict = cast.commander.get(f"{cast.path}/evidence/verify")
     hold(verdict["intact"], f"The evidence does not verify: {verdict}")
-    return f"{cast.reference} is closed; {verdict['count']} evidence entries verify"
+    return f"{cast.reference} is closed; {verdict['entries']} evidence entries verify"

@@ -28,8 +28,8 @@ def main(arguments: list[str]) -> int:
     options = _parse(arguments)
     began = float(os.environ.pop("LASTGOOD_TYPED_AT", time.time()))
     try:
-        with _crew(options) as (crew, smtp), _ready_file(options.ready_file):
-            return _run(crew, smtp, options, began)
+        with _crew(options) as (crew, sockets), _ready_file(options.ready_file):
+            return _run(crew, sockets, options, began)
     except Stopped:
         print("\nStopped.", flush=True)
         return 0
@@ -38,12 +38,13 @@ def main(arguments: list[str]) -> int:
         return 1
 
 
-def _run(crew: Crew, smtp: socket.socket, options: argparse.Namespace, began: float) -> int:
+def _run(crew: Crew, sockets: list[socket.socket], options: argparse.Namespace, began: float) -> int:
     _on_signals(_stop)
     print("Starting broker, mail, web, worker and clock …", flush=True)
     try:
-        crew.start_all(smtp.fileno())
-        smtp.close()
+        crew.start_all(*(listening.fileno() for listening in sockets))
+        for listening in sockets:
+            listening.close()
         users = json.loads(crew.places.users_file.read_text())
         announce.to_person(crew.places, users, time.time() - began)
         if options.ready_file:
@@ -63,14 +64,14 @@ def _play(places: services.Places, users: announce.Users) -> int:
 
 
 @contextmanager
-def _crew(options: argparse.Namespace) -> Iterator[tuple[Crew, socket.socket]]:
+def _crew(options: argparse.Namespace) -> Iterator[tuple[Crew, list[socket.socket]]]:
     """A crew in a data folder and on ports that are ours until the demo ends."""
     data = options.data.resolve()
     with folder.claimed(data, fresh=options.fresh), ports.claimed(options.port) as port, valkey.socket_in(data) as path:
         # After the claims, which the watcher is to hold until the last child is gone; before the mail server's socket.
         guard = Guard()
-        smtp, smtp_port = ports.listening()
-        yield Crew(services.Places(data, port, smtp_port, path), guard), smtp
+        (smtp, smtp_port), (receiver, receiver_port) = ports.listening(), ports.listening()
+        yield Crew(services.Places(data, port, smtp_port, receiver_port, path), guard), [smtp, receiver]
 
 
 @contextmanager

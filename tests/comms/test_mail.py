@@ -57,7 +57,7 @@ def test_later_mails_answer_the_first_one_of_the_incident_that_this_reader_got(c
     first = issue(incident, crew, NoticeKind.A)
     late = Recipient.objects.create(product=crew.product, name="Late", email="late@example.test")
     second = issue(incident, crew, NoticeKind.B)
-    third = issue(incident, crew, NoticeKind.B)
+    third = issue(incident, crew, NoticeKind.B, body="Nothing new.")
 
     def thread(notice: Notice, email: str) -> tuple[str | None, str | None]:
         message = read(copy_to(notice, email))

@@ -12,6 +12,7 @@ from django.db import close_old_connections
 from django.test import Client
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -82,7 +83,7 @@ def world(crew: Crew) -> dict[str, list[Any]]:
 def test_whatever_the_document_allows_is_answered_as_it_says(
     crew: Crew, by_role: Callable[..., Any], world: dict[str, list[Any]]
 ) -> None:
-    """Half of the addresses lead somewhere. A third of a second an operation: this run finds the shallow lies."""
+    """Most addresses lead somewhere, and half of what is sent breaks the document, which costs no more than a no."""
     schema = schemathesis.openapi.from_wsgi("/api/v1/openapi.json", application)
     headers, tried = by_role("commander").headers, []
 
@@ -90,7 +91,6 @@ def test_whatever_the_document_allows_is_answered_as_it_says(
         operation = result.ok()
         _try(operation, world, headers, tried)
 
-    import collections; print(collections.Counter(tried))
     assert len(tried) >= 10 * len(document()["paths"])
 
 
@@ -104,12 +104,13 @@ def _try(operation: Any, world: dict[str, list[Any]], headers: dict[str, str], t
         suppress_health_check=list(HealthCheck),
     )
     def ask(data: Any) -> None:
-        case = data.draw(operation.as_strategy())
+        mode = data.draw(st.sampled_from(GenerationMode))
+        case = data.draw(operation.as_strategy(generation_mode=mode))
         for name in set(case.path_parameters or {}) & set(world):
-            if data.draw(st.booleans()):
+            if data.draw(st.integers(0, 3)):
                 case.path_parameters[name] = data.draw(st.sampled_from(world[name]))
         response = case.call(headers=headers)
         tried.append(response.status_code)
-        case.validate_response(response, checks=CHECKS)
+        case.validate_response(response, checks=CHECKS if mode == GenerationMode.POSITIVE else [not_a_server_error])
 
     ask()

@@ -222,7 +222,7 @@ def test_a_record_that_is_refused_leaves_nothing_behind(crew: Crew, settings: An
     )
 
     assert "waits for a second person's approval" in refusals(response)[0]
-    assert ">Done</textarea>" in response.content.decode()
+    assert "Done</textarea>" in response.content.decode()
     assert (incident.exhibits.count(), Attachment.objects.count(), incident.chain.entries.count()) == (0, 0, before)
 
 
