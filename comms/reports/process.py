@@ -19,7 +19,6 @@ from typing import IO, Any
 from django.conf import settings
 
 CHILD = Path(__file__).with_name("child.py")
-# Started on its own and reading nothing from the worker's environment: no secret is within its reach.
 ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH")
 
 
@@ -72,17 +71,20 @@ def render(
         return Rendered(target.read_bytes(), done["pages"], done["sha256"])
 
 
+def environment(folder: str) -> dict[str, str]:
+    """No secret, and no fonts but those that are served: the same report looks the same on every machine."""
+    kept = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
+    return kept | {"HOME": folder, "XDG_CACHE_HOME": folder, "FONTCONFIG_FILE": f"{asset_folders()[0]}/fonts.conf"}
+
+
 def _run(folder: str, seconds: int, tell: Callable[[str], None]) -> dict[str, Any]:
-    environment = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
-    # No fonts but those that are served: the same report looks the same on every machine.
-    environment |= {"HOME": folder, "XDG_CACHE_HOME": folder, "FONTCONFIG_FILE": f"{asset_folders()[0]}/fonts.conf"}
     child = subprocess.Popen(  # noqa: S603 - our own file, no shell
         [sys.executable, "-I", str(CHILD), f"{folder}/job.json"],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         cwd=folder,
-        env=environment,
+        env=environment(folder),
         start_new_session=True,
     )
     try:

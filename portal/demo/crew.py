@@ -65,7 +65,8 @@ class Crew:
 
     def _prepare(self) -> None:
         """Migrations and seed, unless nothing that they depend on has changed since."""
-        done, wanted = self.places.data / "prepared", folder.fingerprint()
+        done = self.places.data / "prepared"
+        wanted = f"{folder.fingerprint()} {self.places.port} {self.places.receiver_port}"
         if self.places.users_file.exists() and done.exists() and done.read_text() == wanted:
             return
         done.unlink(missing_ok=True)

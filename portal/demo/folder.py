@@ -13,7 +13,14 @@ from portal.bootstrap.places import LOCKS, ROOT
 
 MARKER = ".lastgood-data"
 # What the prepared database depends on; while none of it changes, a warm start skips migrations and seed.
-SOURCES = ("*/migrations/*.py", "*/*/migrations/*.py", "portal/demo/seed.py", "incidents/runbook/*")
+SOURCES = (
+    "*/migrations/*.py",
+    "*/*/migrations/*.py",
+    "portal/demo/seed.py",
+    "portal/demo/people.py",
+    "portal/demo/outside.py",
+    "incidents/runbook/*",
+)
 
 
 @contextmanager

@@ -10,9 +10,12 @@ HOST = "127.0.0.1"
 PREFERRED = 8000
 
 
-def listening() -> tuple[socket.socket, int]:
+def listening(preferred: int = 0) -> tuple[socket.socket, int]:
     """A socket that already listens, for a child to inherit: no other process can slip in between."""
-    taken = socket.create_server((HOST, 0))
+    try:
+        taken = socket.create_server((HOST, preferred))
+    except OSError:
+        taken = socket.create_server((HOST, 0))
     taken.set_inheritable(True)
     return taken, taken.getsockname()[1]
 

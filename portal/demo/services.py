@@ -45,27 +45,31 @@ def environment(places: Places) -> dict[str, str]:
     scratch = folder.scratch(places.data)
     portal, receiver = f"{ports.HOST}:{places.port}", f"{ports.HOST}:{places.receiver_port}"
     acted_on = outside.settings(portal, receiver, outside.new_secret())
-    return os.environ | acted_on | {
-        "DJANGO_SETTINGS_MODULE": "portal.settings",
-        "DATABASE_URL": f"sqlite:///{places.data / 'lastgood.sqlite3'}",
-        "REDIS_URL": f"unix://{places.socket}",
-        "EMAIL_URL": f"smtp://{ports.HOST}:{places.smtp_port}",
-        "SECRET_KEY": folder.secret_key(places.data),
-        "ALLOWED_HOSTS": "127.0.0.1,localhost",
-        "PUBLIC_URL": places.url,
-        "LASTGOOD_DATA_DIR": str(places.data),
-        "LASTGOOD_MAILBOX": str(places.data / "mail"),
-        "LASTGOOD_DEMO": "1",
-        # Nobody who tries the demo waits two minutes to see the reminder.
-        "LASTGOOD_OVERDUE_GRACE_SECONDS": "5",
-        "TMPDIR": str(scratch),
-        "PYTHONUNBUFFERED": "1",
-        # The worker and beat would check what the preparation has checked.
-        "CELERY_SKIP_CHECKS": "true",
-        "PYTHONPATH": str(ROOT),
-        # Celery refuses to run as root unless told; here root owns every file the worker touches.
-        "C_FORCE_ROOT": "1",
-    }
+    return (
+        os.environ
+        | acted_on
+        | {
+            "DJANGO_SETTINGS_MODULE": "portal.settings",
+            "DATABASE_URL": f"sqlite:///{places.data / 'lastgood.sqlite3'}",
+            "REDIS_URL": f"unix://{places.socket}",
+            "EMAIL_URL": f"smtp://{ports.HOST}:{places.smtp_port}",
+            "SECRET_KEY": folder.secret_key(places.data),
+            "ALLOWED_HOSTS": "127.0.0.1,localhost",
+            "PUBLIC_URL": places.url,
+            "LASTGOOD_DATA_DIR": str(places.data),
+            "LASTGOOD_MAILBOX": str(places.data / "mail"),
+            "LASTGOOD_DEMO": "1",
+            # Nobody who tries the demo waits two minutes to see the reminder.
+            "LASTGOOD_OVERDUE_GRACE_SECONDS": "5",
+            "TMPDIR": str(scratch),
+            "PYTHONUNBUFFERED": "1",
+            # The worker and beat would check what the preparation has checked.
+            "CELERY_SKIP_CHECKS": "true",
+            "PYTHONPATH": str(ROOT),
+            # Celery refuses to run as root unless told; here root owns every file the worker touches.
+            "C_FORCE_ROOT": "1",
+        }
+    )
 
 
 def broker(places: Places) -> Child:

@@ -114,9 +114,7 @@ def test_dispatch_is_for_the_owner_and_refuses_with_the_sentences_of_the_page(cr
     incident = rolling(crew)
     owner, other = at(incident, crew[Role.SECURITY_LEAD]), at(incident, crew[Role.API_LEAD])
 
-    assert told(other.send("dispatch_action", KEY)) == [
-        "Dispatch an action is for the Security Lead of this incident."
-    ]
+    assert told(other.send("dispatch_action", KEY)) == ["Dispatch an action is for the Security Lead of this incident."]
     refused = told(owner.send("dispatch_action", KEY))
     assert refused == ["“3e Revoke exposed or potentially impacted credentials” waits for a second person's approval."]
     assert refused[0] in text_of(owner.open("action", KEY))

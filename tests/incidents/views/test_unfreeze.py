@@ -70,7 +70,9 @@ def test_nobody_else_lifts(crew: Crew) -> None:
     lead = at(incident, crew[Role.API_LEAD])
 
     assert "Lifting is for the Incident Commander." in text_of(lead.open("unfreeze"))
-    assert told(lead.send("lift", "merges")) == ["Lift a freeze measure is for the Incident Commander of this incident."]
+    assert told(lead.send("lift", "merges")) == [
+        "Lift a freeze measure is for the Incident Commander of this incident."
+    ]
 
 
 def test_a_stage_that_is_not_there_or_lifted_already_is_refused(crew: Crew) -> None:

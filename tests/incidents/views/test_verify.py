@@ -127,7 +127,10 @@ def test_who_informs_does_not_record(crew: Crew) -> None:
     response = visitor.send("record_gate", "smoke", outcome="pass", note="Nice", text="Protocol")
 
     assert "for the" in refusals(response)[0]
-    assert (incident.exhibits.filter(subject="gate:smoke").count(), incident.gates.get(key="smoke").runs.count()) == (0, 0)
+    assert (incident.exhibits.filter(subject="gate:smoke").count(), incident.gates.get(key="smoke").runs.count()) == (
+        0,
+        0,
+    )
 
 
 def test_a_pass_is_stale_after_a_later_change(crew: Crew) -> None:
@@ -227,7 +230,9 @@ def test_a_risk_is_signed_off_by_two_people(crew: Crew) -> None:
 def test_no_risk_is_accepted_for_an_outcome_that_nobody_saw(crew: Crew) -> None:
     response = at(verifying(crew), crew.commander).send("accept_risk", "smoke", reason="Trust me")
 
-    assert refusals(response) == ["Run “Critical workflow smoke” first: a risk is accepted for an outcome one has seen."]
+    assert refusals(response) == [
+        "Run “Critical workflow smoke” first: a risk is accepted for an outcome one has seen."
+    ]
 
 
 def test_gates_that_are_not_there_are_not_found(crew: Crew) -> None:
