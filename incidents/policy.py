@@ -86,6 +86,7 @@ _DUE_FROM = {
     Track.CREDENTIALS: Level.L3,
 }
 CHAIN_VALIDATION = "3d-chain"
+ADDED = "added-"  # how the keys of actions begin that people add to a plan
 
 
 def due(level: Level, track: Track, action_key: str = "") -> Due:

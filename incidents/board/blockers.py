@@ -97,6 +97,8 @@ def _from_actions(board: Board) -> list[Blocker]:
 
 
 def _from_action(board: Board, action: Action) -> Blocker:
+    if action.state == ActionState.PLANNED and planned_state(action, board.at) == ("due", "second person"):
+        return _to_approve(board, action)
     kind, words, verb = _STATES.get(ActionState(action.state)) or _planned(board, action)
     return Blocker(
         f"{words}{action}",
@@ -106,6 +108,20 @@ def _from_action(board: Board, action: Action) -> Blocker:
         verb,
         Role(action.owner),
         policy.COUNTER_SIGNERS if verb == "Decide" else frozenset(),
+    )
+
+
+def _to_approve(board: Board, action: Action) -> Blocker:
+    """Another person than the one who will run it reads what will run."""
+    runs = next((lane.membership for lane in board.lanes if lane.role == action.owner), None)
+    return Blocker(
+        f"{action}: a second person approves what will run",
+        page(board, "incidents:action", action.key),
+        "Commander or a lead",
+        _now_or_later(board, Act.APPROVE_ACTION),
+        "Approve",
+        roles=policy.COUNTER_SIGNERS,
+        asked_by=runs.user_id if runs else None,
     )
 
 

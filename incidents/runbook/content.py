@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from incidents.policy import ADDED, CHAIN_VALIDATION
 from incidents.runbook.fit import faults
 from incidents.runbook.template import UnknownPlaceholder, check_template
 from incidents.terms import Aspect, Level, Measure, Role, Track
@@ -302,3 +303,7 @@ def _check_complete(runbook: Runbook) -> None:
         raise BadRunbook(f"A key stands twice: {', '.join(doubled)}.")
     if not (runbook.triggers and runbook.actions and runbook.cleanup and runbook.gates):
         raise BadRunbook("Triggers, actions, cleanup areas and gates may not be empty.")
+    if (Track.EVIDENCE, CHAIN_VALIDATION) not in {(action.track, action.key) for action in runbook.actions}:
+        raise BadRunbook(f"Track 3d has no action “{CHAIN_VALIDATION}”: every level asks for it.")
+    if taken := sorted(action.key for action in runbook.actions if action.key.startswith(ADDED)):
+        raise BadRunbook(f"Keys that begin with “{ADDED}” are for what people add: {', '.join(taken)}.")

@@ -124,8 +124,8 @@ def add_action(
         name, reason = taken.said(name, "Say what is to be done."), taken.said(reason)
         taken.refuse_if(_listed_already(taken.incident, track, name))
         taken.move_to(Phase.ROLLING_BACK)
-        number = taken.incident.actions.filter(key__startswith="added-").count() + 1
-        key = f"added-{number}"
+        number = taken.incident.actions.filter(key__startswith=policy.ADDED).count() + 1
+        key = f"{policy.ADDED}{number}"
         action = store(
             Action(
                 incident=taken.incident,
@@ -137,7 +137,7 @@ def add_action(
                 destructive=destructive,
                 changes_state=True,
                 waivable=policy.due(taken.incident.level, track, key) != Due.DUE,
-                target_key=f"{taken.incident.product.slug}:added-{taken.incident.pk}-{number}",
+                target_key=f"{taken.incident.product.slug}:{key}-{taken.incident.pk}",
             )
         )
         taken.record(

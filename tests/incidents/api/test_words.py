@@ -525,3 +525,15 @@ def test_an_act_in_the_wrong_phase_is_409_and_says_when_it_is_possible(crew: Cre
     assert refused["blockers"] == [
         "Lift a freeze measure is possible while the incident is verifying, unfreezing; it is declared."
     ]
+
+
+def test_a_proposal_about_an_action_that_is_no_longer_planned_is_refused(crew: Crew, act: Any, state: Any) -> None:
+    incident = make_incident(crew, at=Phase.ROLLING_BACK, level=Level.L3)
+    waiver = act(incident, "data_evidence_lead", "rollback/actions/3d-preserve/waive", {"reason": "Nothing"}, 202)
+    lower = act(incident, "commander", "declare/lower-level", {"level": "L1", "reason": "Small after all"}, 202)
+    confirm(act, incident, lower)
+
+    refused = act(incident, "commander", f"proposals/{waiver['id']}/confirm", status=409)
+
+    assert refused["type"] == "urn:lastgood:refused"
+    assert "3d-preserve" not in {action["key"] for action in state(incident)["actions"]}

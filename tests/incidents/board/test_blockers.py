@@ -74,8 +74,8 @@ def test_actions_of_a_later_stage_wait_and_those_of_the_first_are_due() -> None:
     kinds = by_kind(blockers_of(incident))
 
     assert [s for s in kinds["due"] if s.startswith("3")] == [
-        "3d Preserve the append-only evidence history",
-        "3e Revoke exposed or potentially impacted credentials",
+        "3d Preserve the append-only evidence history: a second person approves what will run",
+        "3e Revoke exposed or potentially impacted credentials: a second person approves what will run",
     ]
     assert "3a Redeploy control plane and workers to the target" in kinds["wait"]
 
@@ -208,7 +208,7 @@ def test_mine_stand_first_and_what_is_nobody_elses_hurry_is_folded_by_owner() ->
     shown = shown_to(incident, crew[Role.SECURITY_LEAD], Role.SECURITY_LEAD)
 
     assert [(b.who, b.sentence) for b in shown.first[:2]] == [
-        ("you", "3e Revoke exposed or potentially impacted credentials"),
+        ("you", "3d Preserve the append-only evidence history: a second person approves what will run"),
         ("you", "Cleanup: Credential hygiene, 4 still missing."),
     ]
     assert len(shown.first) == 5
@@ -238,3 +238,14 @@ def test_nothing_is_folded_for_one_row() -> None:
 
     assert shown.rest == []
     assert [b.who for b in shown.first] == ["you"]
+
+
+def test_an_approval_is_asked_of_everybody_who_may_give_it_but_not_of_who_will_run_it() -> None:
+    crew = make_crew()
+    incident = make_incident(crew, at=Phase.ROLLING_BACK, level=Level.L3)
+    asked = next(row for row in blockers_of(incident) if row.sentence.startswith("3e Revoke"))
+
+    assert asked.verb == "Approve"
+    assert asked.is_for(frozenset({Role.COMMANDER}), crew.commander.pk)
+    assert not asked.is_for(frozenset({Role.SECURITY_LEAD}), crew[Role.SECURITY_LEAD].pk)
+    assert not asked.is_for(frozenset({Role.COMMUNICATIONS_OWNER}), crew[Role.COMMUNICATIONS_OWNER].pk)

@@ -31,9 +31,12 @@ def test_a_lead_is_asked_for_what_can_be_done_now_and_not_for_what_waits() -> No
     crew = make_crew()
     make_incident(crew, at=Phase.ROLLING_BACK, level=Level.L3)
 
-    assert work_of(crew[Role.API_LEAD]) == []
+    assert work_of(crew[Role.API_LEAD]) == [
+        "3d Preserve the append-only evidence history: a second person approves what will run",
+        "3e Revoke exposed or potentially impacted credentials: a second person approves what will run",
+    ]
     assert work_of(crew[Role.SECURITY_LEAD]) == [
-        "3e Revoke exposed or potentially impacted credentials",
+        "3d Preserve the append-only evidence history: a second person approves what will run",
         "Cleanup: Credential hygiene, 4 still missing.",
     ]
 

@@ -9,10 +9,11 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 
 from incidents.evidence import chain, log, triggers
+from incidents.evidence.signals import entry_recorded
 from incidents.models import EvidenceChain, EvidenceEntry
 from incidents.steps import declare
-from incidents.steps.base import Unrecorded, step
-from incidents.terms import Act, Kind
+from incidents.steps.base import Refused, Unrecorded, step
+from incidents.terms import Act, Kind, Level
 from tests.factories import make_crew, make_incident
 
 pytestmark = pytest.mark.django_db
@@ -182,3 +183,42 @@ def test_an_opened_incident_is_named_in_the_global_chain() -> None:
         str(incident.chain.pk),
     )
     assert log.verify(log.global_chain()).is_intact
+
+
+def test_an_entry_before_the_first_is_refused() -> None:
+    incident = make_incident(make_crew())
+    entry = EvidenceEntry.objects.filter(chain=incident.chain).latest("seq")
+    columns = "chain_id, seq, at, kind, actor, body, canonical, prev, hash"
+    forged = f"SELECT chain_id, 0, at, kind, actor, body, canonical, %s, %s FROM {TABLE} WHERE id = %s"
+
+    with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"INSERT INTO {TABLE} ({columns}) {forged}", ["e" * 64, "f" * 64, entry.pk])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_reader_that_fails_is_logged_and_takes_nothing_back(caplog: pytest.LogCaptureFixture) -> None:
+    crew = make_crew()
+    incident = make_incident(crew)
+
+    def fail(**_: Any) -> None:
+        raise RuntimeError("the reader is broken")
+
+    entry_recorded.connect(fail)
+    try:
+        declare.add_note(incident, by=crew.commander, text="Still written")
+    finally:
+        entry_recorded.disconnect(fail)
+
+    assert incident.chain.entries.latest("seq").sentence == "Still written"
+    assert [(record.name, record.levelname) for record in caplog.records] == [("django.dispatch", "ERROR")]
+
+
+def test_a_refused_act_leaves_no_entry_and_tells_nobody(django_capture_on_commit_callbacks: Any) -> None:
+    crew = make_crew()
+    incident = make_incident(crew)
+    before = EvidenceEntry.objects.count()
+
+    with django_capture_on_commit_callbacks() as told, pytest.raises(Refused):
+        declare.raise_level(incident, Level.L1, by=crew.commander, reason="It is the lowest already")
+
+    assert (EvidenceEntry.objects.count(), told) == (before, [])

@@ -123,6 +123,8 @@ def test_the_templates_are_the_runbooks_with_named_slots() -> None:
         (('key = "stable"', 'key = "solid"'), "A precondition is missing: stable."),
         (("purpose = ", "purpose := "), "not valid TOML"),
         (("stage = 2", "stage = 2\nsurprise = 1"), "unexpected form"),
+        (('key = "3d-chain"', 'key = "3d-links"'), "Track 3d has no action “3d-chain”: every level asks for it."),
+        (('key = "3a-parity"', 'key = "added-1"'), "are for what people add: added-1."),
     ],
 )
 def test_a_runbook_with_a_hole_is_refused_with_the_place(damage: tuple[str, str], sentence: str) -> None:

@@ -269,3 +269,125 @@ def test_an_incident_is_never_stood_down_and_an_action_started_at_once() -> None
         for thread in threads:
             thread.join()
         assert not (outcome["started"] and outcome["stood down"])
+
+
+def started(crew: Crew | None = None) -> tuple[Crew, Incident, Attempt, attempts.Claim]:
+    crew, incident, attempt = queued(crew)
+    claimed = attempts.claim(attempt.pk, "one")
+    assert claimed
+    attempts.start(claimed)
+    return crew, incident, attempt, claimed
+
+
+def test_a_lease_that_was_renewed_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sweep looks first and writes later; between the two, the worker says that it lives."""
+    _, incident, attempt, claimed = started()
+    expire(attempt)
+    lost = Attempt.objects.get(pk=attempt.pk)
+    attempts.is_alive(claimed)
+
+    assert attempts._lose(attempts.Claim(lost.pk, lost.epoch)) is False
+
+    attempt.refresh_from_db()
+    assert attempt.state == AttemptState.STARTED
+    assert incident.chain.entries.latest("seq").kind == Kind.ACTION_STARTED
+
+
+def test_a_start_that_is_given_back_is_on_record_and_starts_again() -> None:
+    _, incident, attempt, claimed = started()
+
+    attempts.give_back(claimed, started=True)
+
+    attempt.refresh_from_db()
+    entry = incident.chain.entries.latest("seq")
+    assert (attempt.state, attempt.started_at) == (AttemptState.QUEUED, None)
+    assert (entry.kind, entry.sentence.partition(":")[0]) == (Kind.ACTION_QUEUED, "Queued again, nothing was sent")
+    assert attempts.claim(attempt.pk, "next") == attempts.Claim(attempt.pk, 2)
+    with pytest.raises(attempts.Fenced):
+        attempts.give_back(claimed, started=True)
+
+
+def test_a_connector_that_was_switched_off_starts_nothing() -> None:
+    _, _, attempt = queued()
+    Connector.objects.update(enabled=False)
+    claimed = attempts.claim(attempt.pk, "one")
+    assert claimed
+
+    assert attempts.start(claimed) is None
+
+    attempt.refresh_from_db()
+    assert attempt.sentence == "The connector has been switched off."
+
+
+def test_calling_back_a_late_claim_leaves_what_was_decided_meanwhile() -> None:
+    """The target was replaced while a worker held the claim, and the action waived before that worker came back."""
+    crew, incident, attempt = queued()
+    claimed = attempts.claim(attempt.pk, "slow")
+    assert claimed
+    Action.objects.filter(pk=attempt.action_id).update(state=ActionState.WAIVED)
+    Attempt.objects.filter(pk=attempt.pk).update(digest="0" * 64)
+
+    assert attempts.start(claimed) is None
+
+    assert Action.objects.get(pk=attempt.action_id).state == ActionState.WAIVED
+
+
+def test_what_an_outside_system_says_is_kept_whatever_it_holds() -> None:
+    _, incident, attempt, claimed = started()
+
+    attempts.settle(
+        claimed, AttemptState.FAILED, "Said \x00 and \ud800", output="a\x00b", detail={"reason": "\x00"}, remote_ref="7"
+    )
+
+    attempt.refresh_from_db()
+    assert (attempt.sentence, attempt.output, attempt.detail) == (
+        "Said \ufffd and \ufffd",
+        "a\ufffdb",
+        {"reason": "\ufffd"},
+    )
+    assert incident.chain.entries.latest("seq").sentence.endswith("Said \ufffd and \ufffd")
+
+
+def test_nobody_acts_beside_an_unknown_outcome_on_the_same_target() -> None:
+    crew = make_crew()
+    wire(crew.product, "3d-preserve", target_key="prod/cluster")
+    by_hand = Connector.objects.create(name="By hand", kind="manual")
+    Wiring.objects.create(product=crew.product, key="3e-revoke", connector=by_hand, target_key="prod/cluster")
+    incident = make_incident(crew, at=Phase.ROLLING_BACK, level=Level.L3)
+    wired, other = incident.actions.get(key="3d-preserve"), incident.actions.get(key="3e-revoke")
+    rollback.approve(wired, by=crew.commander)
+    rollback.approve(other, by=crew.commander)
+    attempt = rollback.dispatch(wired, by=crew[Role.DATA_EVIDENCE_LEAD])
+    claimed = attempts.claim(attempt.pk, "one")
+    assert claimed
+    lead = crew[Role.SECURITY_LEAD]
+
+    with pytest.raises(Refused, match="is running on the same target: wait"):
+        rollback.dispatch(other, by=lead)
+    attempts.start(claimed)
+    attempts.settle(claimed, AttemptState.UNKNOWN, "No answer")
+    with pytest.raises(Refused, match="on the same target is unknown: two people decide it first"):
+        rollback.complete(other, succeeded=True, result="Revoked", by=lead)
+
+    assert other.attempts.count() == 0
+
+
+def test_nobody_acts_beside_an_unknown_outcome_in_another_incident() -> None:
+    first, second = make_crew(), make_crew()
+    for crew in (first, second):
+        wire(crew.product, "3e-revoke", target_key="shared/vault")
+    _, _, attempt = queued_wired(first)
+    claimed = attempts.claim(attempt.pk, "one")
+    assert claimed
+    attempts.start(claimed)
+    attempts.settle(claimed, AttemptState.UNKNOWN, "No answer")
+
+    with pytest.raises(Refused, match=r"^RB-\d{4}-0001: The outcome of .* is unknown"):
+        queued_wired(second)
+
+
+def queued_wired(crew: Crew) -> tuple[Crew, Incident, Attempt]:
+    incident = make_incident(crew, at=Phase.ROLLING_BACK)
+    action = incident.actions.get(key="3e-revoke")
+    rollback.approve(action, by=crew.commander)
+    return crew, incident, rollback.dispatch(action, by=crew[Role.SECURITY_LEAD])

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from incidents.models import EvidenceEntry, Freeze, Incident, Membership
-from incidents.steps import declare, rollback
+from incidents.models import Connector, EvidenceEntry, Freeze, Incident, Membership, Wiring
+from incidents.steps import cleanup, declare, rollback, target, unfreeze
 from incidents.steps.base import AlreadyFrozen, Denied, Refused
-from incidents.terms import ActionState, Kind, Level, Measure, Phase, Role
+from incidents.terms import ActionState, CleanupState, Kind, Level, Measure, Phase, Role, TargetKind
 from tests.factories import finish_action, make_crew, make_incident
 
 pytestmark = pytest.mark.django_db
@@ -192,3 +192,83 @@ def test_of_twenty_simultaneous_declarations_exactly_one_holds_the_freeze() -> N
 
     reference = Incident.objects.get().reference
     assert sorted(outcomes) == [reference, *[f"refused for {reference}"] * 19]
+
+
+@pytest.mark.parametrize("since", ["waived", "another target"])
+def test_standing_down_is_refused_whatever_became_of_the_action_that_ran(since: str) -> None:
+    crew = make_crew()
+    incident = make_incident(crew, at=Phase.ROLLING_BACK)
+    action, lead = incident.actions.get(key="3e-revoke"), crew[Role.SECURITY_LEAD]
+    rollback.approve(action, by=crew.commander)
+    rollback.complete(action, succeeded=False, result="The vault refused half of them", by=lead)
+    if since == "waived":
+        rollback.waive(action, by=lead, reason="Done in the console")
+    else:
+        target.choose(incident, kind=TargetKind.BUILD, identifier="1180", reason="Older", by=crew.commander)
+
+    with pytest.raises(Refused, match="has already run: finish the rollback instead"):
+        declare.stand_down(incident, by=crew.commander, second=crew[Role.API_LEAD], reason="False alarm")
+
+
+def test_standing_down_waits_until_what_is_queued_is_aborted() -> None:
+    crew = make_crew()
+    connector = Connector.objects.create(name="Vault", kind="command", config={"command": "x"})
+    Wiring.objects.create(product=crew.product, key="3e-revoke", connector=connector)
+    incident = make_incident(crew, at=Phase.ROLLING_BACK)
+    action, second = incident.actions.get(key="3e-revoke"), crew[Role.API_LEAD]
+    rollback.approve(action, by=crew.commander)
+    rollback.dispatch(action, by=crew[Role.SECURITY_LEAD])
+
+    with pytest.raises(Refused, match="is queued: abort it first"):
+        declare.stand_down(incident, by=crew.commander, second=second, reason="False alarm")
+    rollback.abort(action, by=crew.commander, reason="False alarm")
+    declare.stand_down(incident, by=crew.commander, second=second, reason="False alarm")
+
+    assert incident.phase == Phase.STOOD_DOWN
+
+
+def test_raising_to_l3_opens_what_one_person_waived_of_the_cleanup() -> None:
+    crew = make_crew()
+    incident = make_incident(crew, at=Phase.ROLLING_BACK, level=Level.L2)
+    lead = crew[Role.SECURITY_LEAD]
+    alone, agreed = incident.cleanup_items.filter(area="credentials")
+    cleanup.waive(alone, by=lead, reason="Nothing exposed")
+    cleanup.waive(agreed, by=lead, second=crew.commander, reason="Nothing exposed")
+
+    declare.raise_level(incident, Level.L3, by=crew.commander, reason="Keys in the logs")
+
+    states = dict(incident.cleanup_items.filter(area="credentials").values_list("key", "state"))
+    assert states == {alone.key: CleanupState.OPEN, agreed.key: CleanupState.WAIVED}
+    assert alone.key in incident.chain.entries.latest("seq").body["reopened"]
+
+
+def test_a_product_without_environments_is_frozen_and_lifted_as_a_whole() -> None:
+    crew = make_crew()
+    crew.product.environments.all().delete()
+    incident = make_incident(crew, at=Phase.UNFREEZING)
+
+    unfreeze.lift(incident, "claims", by=crew.commander)
+    unfreeze.lift(incident, "environments", by=crew.commander)
+
+    assert (incident.phase, incident.freeze.measures.filter(in_force=True).count()) == (Phase.REVIEW, 0)
+
+
+def test_a_drill_holds_the_freeze_like_any_incident() -> None:
+    crew = make_crew()
+    drill = declare_by(crew, drill=True)
+
+    with pytest.raises(AlreadyFrozen) as refused:
+        declare_by(crew)
+
+    assert refused.value.reference == drill.reference
+
+
+def test_a_person_whose_account_is_off_neither_declares_nor_leads() -> None:
+    crew = make_crew()
+    crew.deputy.is_active = False
+    crew.deputy.save()
+
+    with pytest.raises(Denied):
+        declare_by(crew, by=crew.deputy)
+    with pytest.raises(Refused, match="does not stand ready"):
+        declare_by(crew, commander=crew.deputy)

@@ -9,7 +9,9 @@ import time_machine
 from incidents import clock
 from incidents.models import Action, Attempt, Incident, Product, Wiring
 from incidents.models.connector import Connector
-from incidents.steps import rollback
+from incidents.runbook import versions
+from incidents.runbook.content import SHIPPED
+from incidents.steps import cleanup, declare, roles, rollback
 from incidents.steps.base import Denied, Refused
 from incidents.terms import ActionState, AttemptState, Level, Phase, Role, Track
 from tests.factories import Crew, finish_action, make_crew, make_incident
@@ -232,3 +234,144 @@ def test_an_added_action_takes_a_verification_back() -> None:
     )
 
     assert incident.phase == Phase.ROLLING_BACK
+
+
+def test_an_approval_falls_with_the_role_of_who_gave_it() -> None:
+    crew, incident = rolling()
+    action = first_action(incident, key="3e-revoke")
+    rollback.approve(action, by=crew.commander)
+
+    roles.hand_over(incident, Role.COMMANDER, to=crew.deputy, by=crew.commander, reason="Shift ends")
+
+    with pytest.raises(Refused, match="waits for a second person's approval"):
+        rollback.complete(action, succeeded=True, result="Revoked", by=crew[Role.SECURITY_LEAD])
+
+
+def test_an_approval_falls_with_the_account_of_who_gave_it() -> None:
+    crew, incident = rolling()
+    action = first_action(incident, key="3e-revoke")
+    rollback.approve(action, by=crew.commander)
+    crew.commander.is_active = False
+    crew.commander.save()
+
+    with pytest.raises(Refused, match="waits for a second person's approval"):
+        rollback.dispatch(action, by=crew[Role.SECURITY_LEAD])
+
+
+def test_ones_own_approval_does_not_hide_that_of_another() -> None:
+    crew, incident = rolling()
+    action = first_action(incident, key="3e-revoke")
+    rollback.approve(action, by=crew.commander)
+    rollback.approve(action, by=crew[Role.SECURITY_LEAD])
+
+    attempt = rollback.dispatch(action, by=crew[Role.SECURITY_LEAD])
+
+    assert attempt.approved_by == crew.commander
+
+
+def test_nobody_stands_as_the_second_person_of_their_own_attempt() -> None:
+    """Approved by oneself at L3, dispatched at L2 where that is no matter: the attempt names no second person."""
+    crew, incident = rolling(Level.L3)
+    action = first_action(incident, key="3d-preserve")
+    lead = crew[Role.DATA_EVIDENCE_LEAD]
+    rollback.approve(action, by=lead)
+    declare.lower_level(incident, Level.L2, by=crew.commander, second=lead, reason="No key was touched")
+
+    attempt = rollback.dispatch(action, by=lead)
+
+    assert attempt.approved_by is None
+
+
+def test_an_action_whose_connector_is_switched_off_is_not_dispatched() -> None:
+    crew = make_crew()
+    wire(crew.product, "3e-revoke")
+    incident = make_incident(crew, at=Phase.ROLLING_BACK)
+    action = first_action(incident, key="3e-revoke")
+    rollback.approve(action, by=crew.commander)
+    Connector.objects.update(enabled=False)
+
+    with pytest.raises(Refused, match="The connector “command for 3e-revoke” is switched off."):
+        rollback.dispatch(action, by=crew[Role.SECURITY_LEAD])
+
+
+def test_arguments_are_any_json_that_a_connector_takes() -> None:
+    crew = make_crew()
+    wire(crew.product, "3e-revoke")
+    Wiring.objects.update(arguments={"grace": 1.5, "größe": 2**60, "deep": [{"x": None}]})
+    incident = make_incident(crew, at=Phase.ROLLING_BACK)
+    action = first_action(incident, key="3e-revoke")
+
+    rollback.approve(action, by=crew.commander)
+
+    assert rollback.dispatch(action, by=crew[Role.SECURITY_LEAD]).digest == action.approvals.get().digest
+
+
+def test_what_was_begun_by_hand_and_given_up_may_have_changed_the_system() -> None:
+    crew, incident = rolling()
+    action = first_action(incident, key="3e-revoke")
+    rollback.approve(action, by=crew.commander)
+    rollback.dispatch(action, by=crew[Role.SECURITY_LEAD])
+    incident.refresh_from_db()
+    begun = incident.change_number
+
+    rollback.abort(action, by=crew.commander, reason="The console is down")
+
+    incident.refresh_from_db()
+    assert incident.change_number == begun + 1
+
+
+def test_a_waiver_below_the_level_is_open_again_once_the_level_makes_the_action_due() -> None:
+    crew, incident = rolling(Level.L1)
+    lead, data = crew[Role.SECURITY_LEAD], crew[Role.DATA_EVIDENCE_LEAD]
+    new = {"track": Track.CREDENTIALS, "name": "Close the old vault", "owner": Role.SECURITY_LEAD, "stage": 2}
+    added = rollback.add_action(incident, **new, destructive=False, by=lead, reason="It is still open")
+    rollback.waive(first_action(incident, key="3e-revoke"), by=lead, reason="No key was touched")
+    rollback.waive(added, by=lead, reason="Nor this")
+    rollback.waive(first_action(incident, key="3c-schema"), by=data, reason="No schema was touched")
+
+    declare.raise_level(incident, Level.L3, by=crew.commander, reason="Keys in the logs")
+
+    states = dict(incident.actions.filter(key__in=["3e-revoke", added.key, "3c-schema"]).values_list("key", "state"))
+    entry = incident.chain.entries.latest("seq")
+    assert set(states.values()) == {ActionState.PLANNED}
+    assert sorted(entry.body["reopened"]) == sorted(states)
+    assert sorted(entry.body["added"]) == ["3d-annotate", "3d-preserve"]
+    with pytest.raises(Denied, match="needs a second person"):
+        rollback.waive(added, by=lead, reason="Nor this")
+
+
+def test_an_action_that_the_log_refers_to_stays_when_the_level_falls() -> None:
+    crew, incident = rolling(Level.L3)
+    rollback.approve(first_action(incident, key="3d-preserve"), by=crew.commander)
+    data = Role.DATA_EVIDENCE_LEAD
+    cleanup.attach(incident, "action:3d-annotate", owner=data, by=crew[data], text="The list of runs")
+
+    declare.lower_level(incident, Level.L2, by=crew.commander, second=crew[data], reason="No key was touched")
+
+    kept = dict(incident.actions.filter(key__in=["3d-preserve", "3d-annotate"]).values_list("key", "waivable"))
+    assert kept == {"3d-preserve": True, "3d-annotate": True}
+    assert incident.chain.entries.latest("seq").body["removed"] == []
+
+
+def test_an_action_that_went_with_the_level_is_refused_with_a_sentence() -> None:
+    crew, incident = rolling(Level.L3)
+    gone = first_action(incident, key="3d-annotate")
+    declare.lower_level(
+        incident, Level.L2, by=crew.commander, second=crew[Role.API_LEAD], reason="No key was touched"
+    )
+
+    with pytest.raises(Refused, match="is no longer part of the plan"):
+        rollback.approve(gone, by=crew.commander)
+
+
+def test_what_destroys_always_changes_the_system() -> None:
+    crew = make_crew()
+    source = SHIPPED.read_text(encoding="utf-8")
+    versions.publish(
+        source.replace("destructive = true\nchanges_state = true", "destructive = true\nchanges_state = false"),
+        note="A slip",
+        by=crew.commander,
+    )
+    incident = make_incident(crew, at=Phase.ROLLING_BACK, level=Level.L3)
+
+    assert not incident.actions.filter(destructive=True, changes_state=False).exists()

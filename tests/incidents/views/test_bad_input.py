@@ -145,12 +145,11 @@ def test_values_of_the_wrong_kind_never_break_it(crew: Crew, phase: Phase) -> No
     incident = begun(crew, phase)
 
     for name, given in of(phase):
-        if name in OPEN_TO_ALL:
-            continue
+        visitor = at(incident, crew[owner_of(name)])
         for field in given:
-            for value in ("x" * 25_000, "-1", '{"a": [1]}', "9" * 40, "0000-99-99", "\U0001f600\u202e"):
-                response = sent(incident, crew[Role.COMMUNICATIONS_OWNER], name, given | {field: value})
-                assert response.status_code in (200, 404), (name, field, value)
+            for value in ("x" * 25_000, "-1", '{"a": [1]}', "9" * 40, "0000-99-99"):
+                response = visitor.send(name, *FORMS[name][1], **given | {field: value})
+                assert response.status_code in (200, 302, 404), (name, field, value)
 
 
 def test_a_button_of_the_wrong_role_says_whose_it_is(crew: Crew) -> None:
