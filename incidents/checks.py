@@ -7,6 +7,8 @@ from typing import Any
 from django.core.checks import Error, Tags, register
 from django.db import connection
 
+from incidents.connectors import allowlist
+from incidents.dispatch import limits
 from incidents.evidence import triggers
 
 
@@ -26,3 +28,10 @@ def evidence_is_append_only(databases: Any = None, **_: Any) -> list[Error]:
         hint = "Run manage.py migrate: it makes them again."
         return [Error(f"Evidence triggers are missing: {', '.join(lost)}.", hint=hint, id="incidents.E002")]
     return []
+
+
+@register(Tags.security)
+def commands_can_be_used(**_: Any) -> list[Error]:
+    return [
+        Error(problem, hint="Mend LASTGOOD_COMMANDS.", id="incidents.E003") for problem in allowlist.problems(limits())
+    ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -34,6 +33,7 @@ def limits() -> Limits:
         allow_private_hosts=settings.OUTBOUND_PRIVATE_HOSTS,
         allow_plain_http_hosts=settings.OUTBOUND_PRIVATE_HOSTS,
         commands=settings.COMMANDS,
+        alive_every_seconds=settings.ATTEMPT_LEASE_SECONDS / 3,
     )
 
 
@@ -66,7 +66,7 @@ def _ask(attempt: Attempt, claimed: attempts.Claim) -> Outcome:
     if problem:
         return Outcome(state="failed", sentence=problem)
     return registry[connector.kind].run(
-        _job(attempt, connector, secret, claimed), limits(), _renewing(lambda: attempts.is_alive(claimed))
+        _job(attempt, connector, secret, claimed), limits(), lambda: attempts.is_alive(claimed)
     )
 
 
@@ -96,20 +96,6 @@ def _secret(connector: Connector) -> tuple[str | None, str]:
     name = connector.secret.removeprefix("env:")
     value = os.environ.get(name)
     return value, "" if value else f"The secret {name} is not set in the worker's environment: nothing was sent."
-
-
-def _renewing(renew: Callable[[], bool]) -> Callable[[], bool]:
-    """Ask the database for the lease at most every third of it."""
-    last = time.monotonic()
-
-    def alive() -> bool:
-        nonlocal last
-        if time.monotonic() - last < settings.ATTEMPT_LEASE_SECONDS / 3:
-            return True
-        last = time.monotonic()
-        return renew()
-
-    return alive
 
 
 def _settle(claimed: attempts.Claim, outcome: Outcome) -> None:
@@ -146,9 +132,7 @@ def _check(run: GateRun, epoch: int) -> None:
     if problem:
         verify.settle(run, epoch, GateOutcome.ERROR, problem)
         return
-    result = probe.run(
-        _probe_job(run, connector, secret, epoch), limits(), _renewing(lambda: verify.is_alive(run, epoch))
-    )
+    result = probe.run(_probe_job(run, connector, secret, epoch), limits(), lambda: verify.is_alive(run, epoch))
     verify.settle(
         run,
         epoch,

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import path, re_path
 from django.views.decorators.csrf import csrf_exempt
@@ -27,7 +27,10 @@ def _answered(view: View) -> View:
     def answered(request: HttpRequest, *args: Any, **route: Any) -> HttpResponseBase:
         if _declared_length(request) > settings.UPLOAD_MAX_BYTES + _FORM_SLACK:
             return problem(request, 413, "The body is larger than any that is taken here.")
-        response = view(request, *args, **route)
+        try:
+            response = view(request, *args, **route)
+        except Http404:  # the root, where django-ninja has nothing to show
+            return _nothing_here(request)
         if response.status_code == 405:
             return problem(request, 405, "This address does not know the method.", headers={"Allow": response["Allow"]})
         return response

@@ -19,7 +19,7 @@ from typing import IO, Any
 from django.conf import settings
 
 CHILD = Path(__file__).with_name("child.py")
-ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH")
+ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH", "TMPDIR")
 
 
 class Stopped(Exception):

@@ -89,7 +89,7 @@ def run(report_id: uuid.UUID | str) -> None:
     except Stopped as problem:
         _held(report).update(state=ReportState.FAILED, problem=str(problem), finished_at=clock.now())
         return
-    _keep(report, written.seq, rendered)
+    keep(report, written.seq, rendered)
 
 
 def _held(report: Report) -> Any:
@@ -123,7 +123,7 @@ def _teller(report: Report) -> Callable[[str], None]:
     return tell
 
 
-def _keep(report: Report, seq: int, rendered: Rendered) -> None:
+def keep(report: Report, seq: int, rendered: Rendered) -> None:
     name = f"{report.incident.reference}-{seq}.pdf"
     report.file.save(name, ContentFile(rendered.content), save=False)
     kept = _held(report).update(

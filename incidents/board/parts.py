@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -286,6 +287,12 @@ class Board:
     @property
     def clear_gates(self) -> int:
         return sum(not state.blockers for state in self.gates)
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes with what the war room shows: with the log, and with what lapses by itself."""
+        lapsing = [[b.kind, b.sentence] for b in self.blockers], [p.pk for p in self.proposals], len(self.exceptions)
+        return hashlib.sha256(f"{self.head.hash} {lapsing} {self.is_update_overdue}".encode()).hexdigest()[:16]
 
     @property
     def stable_for(self) -> timedelta:

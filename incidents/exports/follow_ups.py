@@ -54,9 +54,10 @@ def _corrected(incident: Incident) -> dict[str, datetime]:
 def _bead(incident: Incident, row: FollowUp, changed_at: datetime) -> dict[str, Any]:
     """The union line: what upstream's `bd import` reads, and beside it what Portarium's `bd.mjs` reads."""
     reference = f"{incident.reference}/follow-up-{row.number}"
+    acceptance = row.acceptance.replace("\r\n", "\n")
     body = (
         f"Follow-up {row.number} of the rollback {incident.reference} ({incident.product}): {incident.summary}\n\n"
-        f"AC:\n{row.acceptance}\n"
+        f"AC:\n{acceptance}\n"
     )
     created, updated = _stamps(row.added_at), _stamps(changed_at)
     return {
@@ -64,7 +65,7 @@ def _bead(incident: Incident, row: FollowUp, changed_at: datetime) -> dict[str, 
         "title": row.title,
         "description": body,
         "body": body,
-        "acceptance_criteria": row.acceptance,
+        "acceptance_criteria": acceptance,
         "status": "open",
         "priority": _PRIORITY[row.priority],
         "issue_type": "task",

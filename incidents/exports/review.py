@@ -13,10 +13,28 @@ from incidents.exports.markdown import bullets, code, document, line, sentence, 
 from incidents.models import Action, Exhibit, FollowUp, Incident, Review
 from incidents.runbook.content import ActionText
 from incidents.steps import deliver, target
-from incidents.terms import ActionState, BlockerKind, CleanupState, GateOutcome, Phase, Priority, Role
+from incidents.terms import ActionState, BlockerKind, CleanupState, GateOutcome, Kind, Phase, Priority, Role
 
 SLUG_LENGTH = 60
 READ_WITH = ("product", "runbook", "chain", "declared_by")
+_TURNS = (
+    Kind.DECLARED,
+    Kind.LEVEL_CHANGED,
+    Kind.TARGET_CHOSEN,
+    Kind.PLAN_MADE,
+    Kind.ACTION_FAILED,
+    Kind.ACTION_UNKNOWN,
+    Kind.ACTION_RESOLVED,
+    Kind.VERIFICATION_BEGUN,
+    Kind.ROLLBACK_REOPENED,
+    Kind.GATE_RECORDED,
+    Kind.RISK_ACCEPTED,
+    Kind.NOTICE_SENT,
+    Kind.LIFTED,
+    Kind.REFROZEN,
+    Kind.STOOD_DOWN,
+    Kind.CLOSED,
+)
 _WEIGHTS = {
     "High": (Priority.P0, Priority.P1),
     "Medium": (Priority.P2,),
@@ -49,6 +67,8 @@ def review(incident: Incident) -> str:
         table(("Requirement", "Owner", "Status"), list(_requirements(incident, areas))),
         "## Verification",
         bullets(_verification(incident, gates)),
+        "## Timeline",
+        bullets(_timeline(incident)),
         "## Evidence reviewed",
         bullets(_evidence(incident)),
         "## Residual Risk / Gaps",
@@ -126,6 +146,12 @@ def _verification(incident: Incident, gates: list[GateState]) -> Iterator[str]:
     yield f"{code(f'manage.py verify_evidence {incident.reference}')} ({found})"
 
 
+def _timeline(incident: Incident) -> Iterator[str]:
+    """The turns of the incident; every entry between them is in the log."""
+    for entry in log.entries_of(incident, *_TURNS).defer("canonical"):
+        yield f"{clock.utc_text(entry.at)}: {line(entry.sentence)}"
+
+
 def _evidence(incident: Incident) -> Iterator[str]:
     yield f"Evidence log: {incident.chain.seq} entries, head {code(incident.chain.hash)}"
     for exhibit in incident.exhibits.all():
@@ -183,7 +209,8 @@ def _result(incident: Incident, gates: list[GateState]) -> str:
     signed = f" Incident Commander: {line(commander.user)}." if commander else ""
     phase = Phase(incident.phase)
     if phase == Phase.CLOSED:
-        return f"**Result: PASS.** The rollback is closed; {held}, the freeze is lifted.{signed}"
+        with_risk = " with accepted risk" if any(state.risk for state in gates) else ""
+        return f"**Result: PASS{with_risk}.** The rollback is closed; {held}, the freeze is lifted.{signed}"
     if phase == Phase.STOOD_DOWN:
         return f"**Result: STOOD DOWN.** A false alarm; nothing was rolled back.{signed}"
     return f"**Result: OPEN.** The incident is {str(phase.label).lower()}; {held}.{signed}"

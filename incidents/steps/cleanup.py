@@ -110,7 +110,7 @@ def attach(
         )
         taken.record(
             Kind.EXHIBIT_ADDED,
-            f"Evidence attached to {on}",
+            f"Evidence attached: {_named(taken.incident, on)}",
             subject=on,
             exhibit=exhibit.pk,
             sha256=sha256,
@@ -131,6 +131,14 @@ def attach_blockers(incident: Incident, on: str, owner: Role, attachment: Attach
     if attachment and attachment.incident_id != incident.pk:
         return ["This file belongs to another incident."]
     return []
+
+
+def _named(incident: Incident, on: str) -> str:
+    """What people call the thing: `cleanup:repair-notes` is “Migration/projection repair notes”."""
+    wanted = [(f"cleanup:{row.key}", row.name) for area in incident.book.cleanup for row in area.evidence]
+    actions = [(f"action:{row.key}", str(row)) for row in incident.actions.all()]
+    gates = [(f"gate:{row.key}", row.name) for row in incident.gates.all()]
+    return dict(wanted + actions + gates).get(on, on)
 
 
 def _owners(incident: Incident, on: str) -> frozenset[Role]:

@@ -13,13 +13,14 @@ from django.urls import reverse
 from django_htmx.http import HttpResponseClientRefresh
 
 from incidents.board import Board, ProposalState, of
+from incidents.board.states import planned_state
 from incidents.forms.fields import data_of
 from incidents.forms.rollback import CompleteForm, ReasonForm, ResolveForm
 from incidents.models import Action, Incident
 from incidents.steps import attempts, four_eyes
 from incidents.steps import rollback as steps
 from incidents.templatetags.look import kind_of
-from incidents.terms import Act, AttemptState, Role
+from incidents.terms import Act, ActionState, AttemptState, Role
 from incidents.views.acts import Offer, back, bring, offer, waiting
 from incidents.views.base import incident_page, showing_refusals, telling_refusals
 from incidents.views.step_page import holder_of, render_step
@@ -147,6 +148,7 @@ def _page(request: Any, incident: Incident, key: str, **bound: Any) -> HttpRespo
         "approval": approval,
         "owns": Role(shown.owner) in request.held,
         "kind": kind_of(shown.state).replace("unknown", "bad"),
+        "headline": _headline(board, shown),
         "live": steps.live_attempt(shown),
         "is_running": _is_running(incident, key),
         "attempts": shown.attempts.select_related("requested_by", "approved_by").order_by("-number"),
@@ -162,6 +164,14 @@ def _page(request: Any, incident: Incident, key: str, **bound: Any) -> HttpRespo
         },
     }
     return render_step(request, "incidents/action.html", board, "rollback", context, action=key)
+
+
+def _headline(board: Board, shown: Action) -> str:
+    """How it stands, in the fewest words: what a planned action waits for is the fact."""
+    if shown.state != ActionState.PLANNED:
+        return str(shown.get_state_display())
+    _, word = planned_state(shown, board.at)
+    return {"next": "Ready", "second person": "Needs approval"}.get(word, f"Waits, {word}")
 
 
 def _spec(shown: Action) -> str:

@@ -128,7 +128,7 @@ def _page(request: Any, incident: Incident, key: str, **bound: Any) -> HttpRespo
 def _offers(request: Any, incident: Incident, state: GateState) -> dict[str, Offer]:
     blockers = {
         "run": (Act.RUN_GATE, steps.run_blockers),
-        "record": (Act.RECORD_GATE, steps.run_blockers),
+        "record": (Act.RECORD_GATE, steps.record_blockers),
         "baseline": (Act.ACCEPT_BASELINE, steps.baseline_blockers),
         "risk": (Act.ACCEPT_RISK, steps.risk_blockers),
     }

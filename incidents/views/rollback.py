@@ -8,14 +8,14 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpResponse
 
-from incidents import policy
+from incidents import lifecycle, policy
 from incidents.board import Board, of
 from incidents.board.states import planned_state
 from incidents.forms.fields import data_of
 from incidents.forms.rollback import AddActionForm
 from incidents.models import Action, Approval, Incident
 from incidents.steps import rollback as steps
-from incidents.terms import Act, ActionState, Role, Track
+from incidents.terms import Act, ActionState, Phase, Role, Track
 from incidents.views.acts import back, offer, waiting
 from incidents.views.base import incident_page, showing_refusals, telling_refusals
 from incidents.views.step_page import holder_of, render_step
@@ -72,6 +72,7 @@ def _page(request: Any, incident: Incident, form: AddActionForm | None = None) -
         "unknown": [action for action in board.actions if action.state == ActionState.UNKNOWN],
         "tracks": [] if stages else _preview(incident),
         "plan": offer(request, incident, Act.MAKE_PLAN, steps.plan_blockers(incident)),
+        "has_add": form is not None or (bool(stages) and Phase(incident.phase) not in lifecycle.ENDED),
         "add": offer(request, incident, Act.ADD_ACTION),
         "form": form or AddActionForm(initial={"stage": stages[-1]["number"] if stages else 1}),
         "proposals": waiting(request, board, Act.WAIVE_ACTION, Act.RESOLVE_UNKNOWN),

@@ -6,10 +6,11 @@ from typing import Any
 
 from django.http import HttpResponse
 
+from incidents import lifecycle
 from incidents.board import Board, kinds_of, timeline
 from incidents.board.timeline import lines
 from incidents.models import EvidenceEntry, Incident
-from incidents.terms import Kind
+from incidents.terms import Kind, Phase
 from incidents.views.base import render_incident
 
 HISTORY_ROWS = 8
@@ -45,6 +46,7 @@ def render_step(
         "board": board,
         "heading": heading(incident, word),
         "points": points(incident, word),
+        "is_ended": Phase(incident.phase) in lifecycle.ENDED,
         "history": history(incident, _KINDS[word], about),
     }
     return render_incident(request, template, incident, frame | context)

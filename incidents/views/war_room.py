@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
 
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 
 from incidents import board as boards
 from incidents import lifecycle
@@ -25,22 +26,37 @@ def war_room(request: Any, incident: Incident) -> HttpResponse:
 
 
 def show(request: Any, incident: Incident, note: NoteForm) -> HttpResponse:
-    """The whole room; asked by htmx, only what lives in it."""
+    """The whole room; asked by htmx, only what lives in it, and nothing while nothing has changed."""
     asked = LogFilter(request.GET).asked()["show"]
     board = boards.of(incident, timeline_rows=TIMELINE_ROWS, kinds=boards.kinds_of(asked or ""))
-    template = "incidents/_room.html" if request.htmx and request.method == "GET" else "incidents/war_room.html"
+    is_live = request.htmx and request.method == "GET"
+    if is_live and request.GET.get("seen") == board.fingerprint:
+        return HttpResponse(status=HTTPStatus.NO_CONTENT)
+    template = "incidents/_room.html" if is_live else "incidents/war_room.html"
     context = {
         "board": board,
         "is_ended": incident.phase in lifecycle.ENDED,
         "trigger": next((text for text in incident.book.triggers if text.key == incident.trigger), None),
+        "live_url": _live_url(incident, board, asked),
         "room_groups": [(key, boards.GROUPS[key][0]) for key in ROOM_GROUPS],
         "asked": asked,
         "note": note,
-        "add_note": offer(request, incident, Act.ADD_NOTE),
-        "change_level": offer(request, incident, Act.RAISE_LEVEL),
-        "stand_down": offer(request, incident, Act.STAND_DOWN),
+        **_offers(request, incident),
     }
     return render_incident(request, template, incident, context | _for_me(request, board) | _lengths(board))
+
+
+def _live_url(incident: Incident, board: boards.Board, asked: str | None) -> str:
+    query = QueryDict(mutable=True)
+    for name, value in (("show", asked), ("seen", board.fingerprint)):
+        if value:
+            query[name] = value
+    return f"{incident.get_absolute_url()}?{query.urlencode()}"
+
+
+def _offers(request: Any, incident: Incident) -> dict[str, Any]:
+    acts = {"add_note": Act.ADD_NOTE, "change_level": Act.RAISE_LEVEL, "stand_down": Act.STAND_DOWN}
+    return {name: offer(request, incident, act) for name, act in acts.items()}
 
 
 def _for_me(request: Any, board: boards.Board) -> dict[str, Any]:

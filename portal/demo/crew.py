@@ -43,7 +43,7 @@ class Crew:
 
     def watch(self) -> int:
         """Wait for the first part to end, which none should. Raises Failed."""
-        wait_until(lambda: any(child.has_ended for child in self.children), seconds=float("inf"), every=0.5)
+        wait_until(lambda: _any_ended(self.children), seconds=float("inf"), every=0.5)
         _raise_for_ended(self.children)
         return 1
 
@@ -81,9 +81,14 @@ class Crew:
         folder.write_privately(done, wanted)
 
     def _wait_until(self, holds: Callable[[], bool], sentence: str, watched: list[Child]) -> None:
-        if not wait_until(lambda: holds() or any(child.has_ended for child in watched), seconds=READY_SECONDS):
+        # Seldom: `/readyz` costs the web process time that the others need to start.
+        if not wait_until(lambda: _any_ended(watched) or holds(), seconds=READY_SECONDS, every=0.2):
             raise Failed(f"{sentence} after {READY_SECONDS} s: {_readiness(self.places.port)[1]}")
         _raise_for_ended(watched)
+
+
+def _any_ended(watched: list[Child]) -> bool:
+    return any(child.has_ended for child in watched)
 
 
 def _raise_for_ended(watched: list[Child]) -> None:

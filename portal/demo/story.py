@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from portal.demo.person import Person, Unexpected, until
@@ -117,7 +118,7 @@ def accept_roles(cast: Cast) -> str:
 
 def inform(cast: Cast, kind: str, ahead: timedelta) -> str:
     owner = cast["communications_owner"]
-    promised = {} if kind == "C" else {"next_update_at": (datetime.now(UTC) + ahead).isoformat()}
+    promised: dict[str, Any] = {} if kind == "C" else {"next_update_at": (datetime.now(UTC) + ahead).isoformat()}
     notice = owner.post(f"{cast.path}/notices/{kind}/issue", **promised)
     sent = until(f"update {kind} to be sent", lambda: _sent(cast, kind))
     return f"“{notice['subject']}” reached {sent} recipients"
@@ -183,7 +184,7 @@ def run_actions(cast: Cast) -> str:
         owner.post(f"{path}/dispatch")
         if not action["by_hand"]:
             by_connector += 1
-            until(f"{action['key']} to end", lambda key=action["key"]: _ended(cast, key))
+            until(f"{action['key']} to end", partial(_ended, cast, action["key"]))
         else:
             owner.upload(f"{path}/evidence/file", f"{action['key']}.txt", f"{action['name']}: looked at\n".encode())
             owner.post(f"{path}/complete", succeeded=True, result=f"{action['name']}: done and looked at")

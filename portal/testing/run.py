@@ -57,10 +57,11 @@ def _pytest(running: list[Engine], arguments: list[str], folder: Path, *, quick:
     for engine in running:
         first = engine is running[0]
         output = None if first else (folder / f"{engine.name}.out").open("w")
+        left_out = _once(engine, quick=quick) | _shared(engine, running)
         processes[engine] = subprocess.Popen(
             [sys.executable, "-m", "pytest", *_options(engine, folder, colour=not first), *arguments],
             cwd=ROOT,
-            env=os.environ | engine.env | _once(engine, quick=quick) | {"CHROMIUM": libraries.browser() or ""},
+            env=os.environ | engine.env | left_out | {"CHROMIUM": libraries.browser() or ""},
             stdout=output,
             stderr=subprocess.STDOUT if output else None,
             preexec_fn=follow_parent(os.getpid()),
@@ -90,6 +91,13 @@ def _once(engine: Engine, *, quick: bool) -> dict[str, str]:
         return {"LASTGOOD_LEAVE_OUT": "browser, faults and bench: not under --quick"}
     if engine.name != "postgresql":
         return {"LASTGOOD_LEAVE_OUT": "browser, faults and bench: run once, on PostgreSQL"}
+    return {}
+
+
+def _shared(engine: Engine, running: list[Engine]) -> dict[str, str]:
+    """What uses no database has nothing to show twice: it runs once, beside SQLite, which has less to do."""
+    if len(running) > 1 and engine.name == "postgresql":
+        return {"LASTGOOD_DATABASE_ONLY": "what uses no database: run once, beside SQLite"}
     return {}
 
 

@@ -73,7 +73,9 @@ def _database_url() -> str:
     host, user, password = found["HOST"], found["USER"], found["PASSWORD"]
     port = f":{found['PORT']}" if found["PORT"] else ""
     login = f"{user}:{password}" if password else user
-    return f"postgres://{login}@{host}{port}/{found['NAME']}"
+    # A socket's folder stands in the path, behind an empty host.
+    place = f"/{host}" if host.startswith("/") else f"{host}{port}"
+    return f"postgres://{login}@{place}/{found['NAME']}"
 
 
 @pytest.fixture(scope="session")

@@ -22,18 +22,28 @@ class CheapArgon2(Argon2PasswordHasher):
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what the test command runs elsewhere, and count it."""
-    if not os.environ.get("LASTGOOD_LEAVE_OUT"):
-        return
-    left_out = [item for item in items if any(item.get_closest_marker(name) for name in ONCE)]
+    left_out = [item for item in items if _is_left_out(item)]
     config.stash[LEFT_OUT] = len(left_out)
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in set(left_out)]
 
 
+def _is_left_out(item: pytest.Item) -> bool:
+    if any(item.get_closest_marker(name) for name in ONCE):
+        return bool(os.environ.get("LASTGOOD_LEAVE_OUT"))
+    return bool(os.environ.get("LASTGOOD_DATABASE_ONLY")) and not _uses_database(item)
+
+
+def _uses_database(item: pytest.Item) -> bool:
+    asked = getattr(item, "fixturenames", ())
+    return item.get_closest_marker("django_db") is not None or "db" in asked or "transactional_db" in asked
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Say what was left out and why."""
     if number := config.stash.get(LEFT_OUT, 0):
-        terminalreporter.write_line(f"{number} tests left out ({os.environ['LASTGOOD_LEAVE_OUT']})")
+        why = [os.environ[name] for name in ("LASTGOOD_LEAVE_OUT", "LASTGOOD_DATABASE_ONLY") if os.environ.get(name)]
+        terminalreporter.write_line(f"{number} tests left out ({'; '.join(why)})")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,6 +1,7 @@
 """A real mail server on loopback whose mail a test can read and whose answers a test can choose."""
 
 import asyncio
+import logging
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -65,6 +66,8 @@ class SmtpSink:
 
 @pytest.fixture(scope="session")
 def _smtp_server() -> Iterator[SmtpSink]:
+    # It logs every command at info, which buries what a failed test has to say.
+    logging.getLogger("mail.log").setLevel(logging.WARNING)
     sink, loop, ready, done = SmtpSink(), asyncio.new_event_loop(), threading.Event(), asyncio.Event()
 
     async def serve() -> None:

@@ -1,9 +1,10 @@
 """The fixtures keep what their docstrings promise."""
 
+import json
 import os
 import signal
 import smtplib
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 import pytest
 from django.core.mail import EmailMultiAlternatives, send_mail
@@ -11,6 +12,7 @@ from django.db import connection
 from django.urls import reverse
 
 from incidents.evidence import triggers
+from portal.accounts.models import ApiToken, Scope
 from portal.celery import app
 from portal.demo.processes import wait_until
 from tests.factories import make_crew, make_incident
@@ -53,8 +55,12 @@ def test_a_traceback_in_the_log_is_trouble_unless_expected(start_worker):
 
 
 def test_the_web_server_sees_the_test_database(served):
-    with urlopen(f"{served.url}/healthz") as answer:
-        assert answer.status == 200
+    crew = make_crew()
+    token = ApiToken.issue(crew.commander, name="Pipeline", scopes=[Scope.CHECK])[1]
+    question = f"{served.url}/api/v1/freeze/{crew.product.slug}/check?operation=merge"
+
+    with urlopen(Request(question, headers={"Authorization": f"Bearer {token}"})) as answer:
+        assert json.load(answer)["decision"] == "allow"
 
 
 @pytest.mark.django_db(transaction=True)

@@ -111,24 +111,27 @@ FETCHING = [
 
 
 @pytest.mark.parametrize("markup", FETCHING)
-@pytest.mark.parametrize("scheme", ["file:///etc/hostname", "http://{address}/x.png", "asset:../../manage.py"])
+@pytest.mark.parametrize("scheme", ["file://{secret}", "http://{address}/x.png", "asset:../../manage.py"])
 def test_markup_that_fetches_reaches_nothing(
     listener: tuple[str, list[str]], markup: str, scheme: str, tmp_path: Path
 ) -> None:
     from weasyprint.urls import FatalURLFetchingError
 
     address, calls = listener
-    (tmp_path / "x.html").write_text(PAGE.replace("{}", markup.replace("{url}", scheme.format(address=address))))
+    secret = tmp_path / "secret.txt"
+    secret.write_text("canary-5d1c")
+    url = scheme.format(address=address, secret=secret)
+    (tmp_path / "x.html").write_text(PAGE.replace("{}", markup.replace("{url}", url)))
     job = {"html": tmp_path / "x.html", "pdf": tmp_path / "x.pdf", "assets": asset_folders(), "identifier": "ab" * 16}
 
     try:
         child.render(job)
         text = text_of((tmp_path / "x.pdf").read_bytes())
     except FatalURLFetchingError as refused:
-        text = str(refused).replace(address, "")
+        text = str(refused)
 
     assert calls == []
-    assert Path("/etc/hostname").read_text().strip() not in text
+    assert "canary-5d1c" not in text
 
 
 def test_a_report_that_would_fetch_is_stopped_with_a_sentence(listener: tuple[str, list[str]]) -> None:

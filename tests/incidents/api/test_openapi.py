@@ -91,13 +91,13 @@ def test_whatever_the_document_allows_is_answered_as_it_says(
         operation = result.ok()
         _try(operation, world, headers, tried)
 
-    assert len(tried) >= 10 * len(document()["paths"])
+    assert len(tried) >= 6 * len(document()["paths"])
 
 
 def _try(operation: Any, world: dict[str, list[Any]], headers: dict[str, str], tried: list[int]) -> None:
     @given(data=st.data())
     @settings(
-        max_examples=12,
+        max_examples=8,
         deadline=None,
         database=None,
         phases=[Phase.generate],

@@ -43,7 +43,7 @@ def test_reading_an_incident_takes_the_same_statements_at_1_100_and_1000_entries
         found.append(statements(lambda: caller.get(f"incidents/{incident.reference}")))
 
     assert len(set(found)) == 1
-    assert found[0] <= 32
+    assert found[0] <= 6
 
 
 def test_reading_an_incident_takes_the_same_statements_whatever_the_plan_holds(

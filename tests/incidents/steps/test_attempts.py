@@ -279,7 +279,7 @@ def started(crew: Crew | None = None) -> tuple[Crew, Incident, Attempt, attempts
     return crew, incident, attempt, claimed
 
 
-def test_a_lease_that_was_renewed_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lease_that_was_renewed_is_not_lost() -> None:
     """The sweep looks first and writes later; between the two, the worker says that it lives."""
     _, incident, attempt, claimed = started()
     expire(attempt)
@@ -321,7 +321,7 @@ def test_a_connector_that_was_switched_off_starts_nothing() -> None:
 
 def test_calling_back_a_late_claim_leaves_what_was_decided_meanwhile() -> None:
     """The target was replaced while a worker held the claim, and the action waived before that worker came back."""
-    crew, incident, attempt = queued()
+    _, _, attempt = queued()
     claimed = attempts.claim(attempt.pk, "slow")
     assert claimed
     Action.objects.filter(pk=attempt.action_id).update(state=ActionState.WAIVED)

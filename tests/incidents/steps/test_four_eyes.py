@@ -8,9 +8,9 @@ import time_machine
 
 from incidents import clock
 from incidents.models import EvidenceEntry, FreezeException, Incident, Proposal
-from incidents.steps import four_eyes, freeze, roles
+from incidents.steps import declare, four_eyes, freeze, roles, target
 from incidents.steps.base import Denied, Refused
-from incidents.terms import Act, GateOutcome, Kind, Level, Measure, Phase, Role
+from incidents.terms import Act, GateOutcome, Kind, Level, Measure, Phase, Role, TargetKind
 from tests.factories import Crew, make_crew, make_incident, pass_gate
 
 pytestmark = pytest.mark.django_db
@@ -194,3 +194,83 @@ def test_a_risk_is_accepted_by_the_commander_with_a_second_person() -> None:
 
     risk = incident.gates.get(key="ci").accepted_risks.get()
     assert (risk.by, risk.second) == (crew.commander, crew[Role.API_LEAD])
+
+
+@pytest.mark.parametrize("who", ["the same person", "an outsider", "nobody"])
+def test_no_step_takes_a_second_person_who_is_none(who: str) -> None:
+    crew, incident = world()
+    second = {"the same person": crew.commander, "an outsider": crew.outsider, "nobody": None}[who]
+
+    with pytest.raises((Denied, Refused), match=r"another person|second person"):
+        declare.stand_down(incident, by=crew.commander, second=second, reason="False alarm")
+
+    incident.refresh_from_db()
+    assert incident.phase == Phase.DECLARED
+
+
+def test_a_second_person_whose_account_is_off_is_none() -> None:
+    crew, incident = world()
+    crew[Role.API_LEAD].is_active = False
+    crew[Role.API_LEAD].save()
+
+    with pytest.raises(Denied):
+        declare.stand_down(incident, by=crew.commander, second=crew[Role.API_LEAD], reason="False alarm")
+
+
+def test_a_risk_is_accepted_for_the_failure_that_was_read_and_no_other() -> None:
+    crew, incident = world(at=Phase.VERIFYING)
+    ci = incident.gates.get(key="ci")
+    pass_gate(ci, crew, GateOutcome.FAIL)
+    proposal = four_eyes.propose(incident, Act.ACCEPT_RISK, by=crew.commander, reason="Lint baseline", gate="ci")
+    pass_gate(ci, crew, GateOutcome.ERROR)
+
+    with pytest.raises(Refused, match="has changed since it was proposed: propose it again"):
+        four_eyes.confirm(proposal, by=crew[Role.API_LEAD])
+
+    proposal.refresh_from_db()
+    assert (proposal.decided_at, ci.accepted_risks.count()) == (None, 0)
+
+
+def test_a_risk_is_not_carried_to_another_target() -> None:
+    crew, incident = world(at=Phase.VERIFYING)
+    pass_gate(incident.gates.get(key="ci"), crew, GateOutcome.FAIL)
+    proposal = four_eyes.propose(incident, Act.ACCEPT_RISK, by=crew.commander, reason="Lint baseline", gate="ci")
+    target.choose(incident, kind=TargetKind.BUILD, identifier="1180", reason="Older", by=crew.commander)
+
+    with pytest.raises(Refused):
+        four_eyes.confirm(proposal, by=crew[Role.API_LEAD])
+
+
+def test_what_went_meanwhile_is_refused_with_a_sentence() -> None:
+    crew, incident = world(at=Phase.ROLLING_BACK, level=Level.L3)
+    lead = crew[Role.DATA_EVIDENCE_LEAD]
+    proposal = four_eyes.propose(incident, Act.WAIVE_ACTION, by=lead, reason="No record", action="3d-annotate")
+    declare.lower_level(incident, Level.L2, by=crew.commander, second=lead, reason="No key was touched")
+
+    with pytest.raises(Refused, match="no longer part of the incident"):
+        four_eyes.confirm(proposal, by=crew.commander)
+    with pytest.raises(Refused, match="no longer part of the incident"):
+        four_eyes.propose(incident, Act.RESOLVE_UNKNOWN, by=lead, reason="x", attempt="no-such", succeeded=True)
+
+
+def test_an_expiry_without_its_offset_is_refused_with_a_sentence() -> None:
+    crew, incident = world()
+
+    with pytest.raises(Refused, match="with its offset from UTC"):
+        four_eyes.propose(
+            incident,
+            Act.ALLOW_EXCEPTION,
+            by=crew.commander,
+            reason="Fix",
+            **exception_for(expires_at="2099-01-01T00:00:00"),
+        )
+
+
+def test_nothing_that_waits_outlives_a_stand_down() -> None:
+    crew, incident = world()
+    proposal = four_eyes.propose(incident, Act.ALLOW_EXCEPTION, by=crew.commander, reason="Fix", **exception_for())
+    declare.stand_down(incident, by=crew.commander, second=crew[Role.API_LEAD], reason="False alarm")
+
+    with pytest.raises(Refused, match="it is stood down"):
+        four_eyes.confirm(proposal, by=crew[Role.API_LEAD])
+    assert not FreezeException.objects.exists()

@@ -116,9 +116,7 @@ def _rolling_back(walk: Walk, crew: Crew) -> None:
     commander, lead = crew.commander, crew[Role.SECURITY_LEAD]
     walk.twice("plan", lambda i: rollback.make_plan(i, by=commander))
     new = {"track": Track.DATA, "name": "Drop the view", "owner": Role.DATA_EVIDENCE_LEAD, "stage": 3}
-    walk.twice(
-        "add action", lambda i: rollback.add_action(i, **new, destructive=False, by=commander, reason="Found")
-    )
+    walk.twice("add action", lambda i: rollback.add_action(i, **new, destructive=False, by=commander, reason="Found"))
 
     def action(i: Incident, key: str = "3e-revoke") -> Any:
         return i.actions.get(key=key)
@@ -161,9 +159,7 @@ def _verifying(walk: Walk, crew: Crew) -> None:
     )
     known = {"failing_step": "ci:gates", "kind": BlockerKind.OTHER, "proof": "At 41aa0de", "not_executed": "The rest"}
     walk.twice("baseline", lambda i: gates.accept_baseline(i.gates.get(key="ci"), **known, by=commander))
-    walk.twice(
-        "risk", lambda i: gates.accept_risk(i.gates.get(key="ci"), reason="Known", by=commander, second=second)
-    )
+    walk.twice("risk", lambda i: gates.accept_risk(i.gates.get(key="ci"), reason="Known", by=commander, second=second))
     area = Role.SECURITY_LEAD
     walk.twice("name owner", lambda i: unfreeze.name_owner(i, area, user=crew[area], by=commander))
     walk.twice("accept ownership", lambda i: unfreeze.accept_ownership(i, area, by=crew[area]))
@@ -219,9 +215,7 @@ def test_a_proposal_is_confirmed_or_declined_never_both() -> None:
         assert sorted(outcomes) == ONCE
         assert proposal.confirmed == (outcomes[0] == "done") == (incident.scope_level != "L3")
         if incident.scope_level == "L3":
-            declare.lower_level(
-                incident, Level.L1, by=crew.commander, second=crew[Role.API_LEAD], reason="Next round"
-            )
+            declare.lower_level(incident, Level.L1, by=crew.commander, second=crew[Role.API_LEAD], reason="Next round")
 
 
 def test_a_target_is_never_replaced_while_an_action_starts_for_it() -> None:

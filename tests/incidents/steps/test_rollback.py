@@ -290,7 +290,7 @@ def test_an_action_whose_connector_is_switched_off_is_not_dispatched() -> None:
     rollback.approve(action, by=crew.commander)
     Connector.objects.update(enabled=False)
 
-    with pytest.raises(Refused, match="The connector “command for 3e-revoke” is switched off."):
+    with pytest.raises(Refused, match="The connector “command for 3e-revoke” is switched off"):
         rollback.dispatch(action, by=crew[Role.SECURITY_LEAD])
 
 
@@ -356,9 +356,7 @@ def test_an_action_that_the_log_refers_to_stays_when_the_level_falls() -> None:
 def test_an_action_that_went_with_the_level_is_refused_with_a_sentence() -> None:
     crew, incident = rolling(Level.L3)
     gone = first_action(incident, key="3d-annotate")
-    declare.lower_level(
-        incident, Level.L2, by=crew.commander, second=crew[Role.API_LEAD], reason="No key was touched"
-    )
+    declare.lower_level(incident, Level.L2, by=crew.commander, second=crew[Role.API_LEAD], reason="No key was touched")
 
     with pytest.raises(Refused, match="is no longer part of the plan"):
         rollback.approve(gone, by=crew.commander)

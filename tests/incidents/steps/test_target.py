@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from incidents.models import Target
+from incidents.models import Connector, Target, Wiring
 from incidents.steps import rollback, target
 from incidents.steps.base import Denied, Refused
-from incidents.terms import ActionState, Aspect, Phase, Role, TargetKind
+from incidents.terms import ActionState, Aspect, AttemptState, Phase, Role, TargetKind
 from tests.factories import confirm_target, finish_action, make_crew, make_incident
 
 pytestmark = pytest.mark.django_db
@@ -93,3 +93,32 @@ def test_confirming_a_new_target_goes_back_to_the_plan_that_stands() -> None:
     incident.refresh_from_db()
     assert incident.phase == Phase.ROLLING_BACK
     assert rollback.plan_blockers(incident) == []
+
+
+def test_what_was_queued_for_a_replaced_target_is_cancelled_with_it() -> None:
+    crew = make_crew()
+    connector = Connector.objects.create(name="Vault", kind="command", config={"command": "x"})
+    Wiring.objects.create(product=crew.product, key="3e-revoke", connector=connector)
+    incident = make_incident(crew, at=Phase.ROLLING_BACK)
+    action = incident.actions.get(key="3e-revoke")
+    rollback.approve(action, by=crew.commander)
+    attempt = rollback.dispatch(action, by=crew[Role.SECURITY_LEAD])
+
+    target.choose(incident, kind=TargetKind.BUILD, identifier="1180", reason="Older", by=crew.commander)
+
+    attempt.refresh_from_db()
+    assert (attempt.state, attempt.sentence) == (
+        AttemptState.CANCELLED,
+        "The target was replaced before it started.",
+    )
+
+
+def test_a_target_is_not_replaced_while_someone_works_on_it_by_hand() -> None:
+    crew = make_crew()
+    incident = make_incident(crew, at=Phase.ROLLING_BACK)
+    action = incident.actions.get(key="3e-revoke")
+    rollback.approve(action, by=crew.commander)
+    rollback.dispatch(action, by=crew[Role.SECURITY_LEAD])
+
+    with pytest.raises(Refused, match="is running or its outcome is unknown: settle it first"):
+        target.choose(incident, kind=TargetKind.BUILD, identifier="1180", reason="Older", by=crew.commander)

@@ -1,4 +1,4 @@
-"""Whatever a person sends, a step either keeps it whole or refuses it with a sentence: on both engines, in one place."""
+"""Whatever a person sends, a step keeps it whole or refuses it with a sentence, on both engines."""
 
 from __future__ import annotations
 
@@ -45,7 +45,13 @@ def later() -> Any:
 
 
 def follow_up(i: Incident, c: Crew, **changes: Any) -> Any:
-    fields: dict[str, Any] = {"title": "Guard", "owner": "API Lead", "acceptance": "CI refuses", "bead_id": "", **changes}
+    fields: dict[str, Any] = {
+        "title": "Guard",
+        "owner": "API Lead",
+        "acceptance": "CI refuses",
+        "bead_id": "",
+        **changes,
+    }
     return deliver.add_follow_up(i, **fields, priority="P1", due_on=date(2027, 1, 15), by=c.commander)
 
 
@@ -169,7 +175,9 @@ WRITES: dict[str, tuple[Phase, Write]] = {
     ),
     "cleanup waiver": (
         Phase.ROLLING_BACK,
-        lambda i, c, t: cleanup.waive(i.cleanup_items.get(key="credentials-rotate"), by=c[Role.SECURITY_LEAD], reason=t),
+        lambda i, c, t: cleanup.waive(
+            i.cleanup_items.get(key="credentials-rotate"), by=c[Role.SECURITY_LEAD], reason=t
+        ),
     ),
     "exhibit's text": (Phase.ROLLING_BACK, lambda i, c, t: bring(i, c, text=t)),
     "exhibit's link": (Phase.ROLLING_BACK, lambda i, c, t: bring(i, c, link=f"https://ci.test/{t}")),
@@ -193,7 +201,9 @@ WRITES: dict[str, tuple[Phase, Write]] = {
     ),
     "safeguard's link": (
         Phase.REVIEW,
-        lambda i, c, t: deliver.add_safeguard(i, gap="None", change="Linter", link=f"https://w.test/{t}", by=c.commander),
+        lambda i, c, t: deliver.add_safeguard(
+            i, gap="None", change="Linter", link=f"https://w.test/{t}", by=c.commander
+        ),
     ),
 }
 
@@ -211,7 +221,7 @@ def test_a_text_that_cannot_be_kept_is_refused_with_a_sentence_and_changes_nothi
                     write(incident, crew, text)
                 kept.append(f"{name}: {what}")
             except Refused as refused:
-                assert all(len(sentence) < 400 for sentence in refused.sentences)
+                kept += [f"{name}: echoes {what}" for sentence in refused.sentences if len(sentence) > 400]
 
     assert (kept, EvidenceEntry.objects.count()) == ([], before)
 

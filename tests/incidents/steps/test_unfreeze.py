@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 import time_machine
 
-from incidents import clock
-from incidents.models import Incident
-from incidents.steps import deliver, target, unfreeze, verify
+from incidents import authority, clock
+from incidents.models import Incident, RosterEntry
+from incidents.steps import cleanup, deliver, rollback, target, unfreeze, verify
 from incidents.steps.base import Denied, Refused
 from incidents.terms import Phase, Role, TargetKind
 from tests.factories import Crew, inform, make_crew, make_incident, own_next_cycle, pass_gates, walk
@@ -196,8 +196,90 @@ def test_verification_can_be_finished_after_a_rollback_of_two_rounds() -> None:
 
     verify.begin(incident, by=crew.commander)
     pass_gates(incident, crew)
+    inform(incident, crew)
     for key in ("merges", "claims", "dev", "staging", "prod"):
         unfreeze.lift(incident, key, by=crew.commander)
     walk(incident, crew, Phase.CLOSED)
 
     assert incident.phase == Phase.CLOSED
+
+
+NOT_TOLD = "Update C (Recovery and unfreeze notice) has not been sent."
+
+
+def _refrozen(incident: Incident, crew: Crew) -> None:
+    unfreeze.lift(incident, "merges", by=crew.commander)
+    unfreeze.refreeze(incident, by=crew.commander, reason="Errors in staging")
+
+
+def _reopened(incident: Incident, crew: Crew) -> None:
+    verify.reopen_rollback(incident, by=crew.commander, reason="One more fix")
+
+
+@pytest.mark.parametrize("again", [_refrozen, _reopened])
+def test_word_of_a_recovery_that_did_not_hold_is_no_word_of_the_next(again: Any) -> None:
+    crew, incident = ready()
+    assert unfreeze.next_update_due(incident) is None
+
+    again(incident, crew)
+
+    since = incident.chain.entries.latest("seq").at
+    assert unfreeze.next_update_due(incident) == since + timedelta(minutes=30)
+    verify.begin(incident, by=crew.commander)
+    pass_gates(incident, crew)
+    assert unfreeze.lift_blockers(incident) == [NOT_TOLD]
+    inform(incident, crew)
+    assert (unfreeze.lift_blockers(incident), unfreeze.next_update_due(incident)) == ([], None)
+
+
+def test_silence_after_freezing_again_is_overdue() -> None:
+    crew, incident = ready()
+    _refrozen(incident, crew)
+
+    with time_machine.travel(clock.now() + timedelta(minutes=31)):
+        assert any("is overdue" in sentence for sentence in unfreeze.lift_blockers(incident))
+
+
+def test_an_environment_called_like_a_measure_can_be_opened() -> None:
+    crew = make_crew()
+    crew.product.environments.filter(name="dev").update(name="merges")
+    incident = make_incident(crew, at=Phase.UNFREEZING)
+
+    unfreeze.lift(incident, "merges", by=crew.commander)
+
+    assert not incident.freeze.measures.filter(environment__name="merges", in_force=True).exists()
+    with pytest.raises(Refused, match="lifted already"):
+        unfreeze.lift(incident, "merges", by=crew.commander)
+
+
+def test_who_is_named_for_the_next_cycle_may_see_the_incident() -> None:
+    crew, incident = ready(but="ownership")
+    newcomer = crew.outsider
+    RosterEntry.objects.create(product=crew.product, role=Role.API_LEAD, user=newcomer, rank=2)
+    assert incident not in authority.visible_incidents(newcomer)
+
+    unfreeze.name_owner(incident, Role.API_LEAD, user=newcomer, by=crew.commander)
+
+    assert incident in authority.visible_incidents(newcomer)
+
+
+def test_an_incident_of_which_everything_was_waived_still_passes_its_gates() -> None:
+    """Two people may waive all of the work; nothing waives the checks, the owners and the word to stakeholders."""
+    crew = make_crew()
+    incident = make_incident(crew, at=Phase.ROLLING_BACK)
+    for action in incident.actions.all():
+        rollback.waive(action, by=crew[Role(action.owner)], second=crew[second_to(action.owner)], reason="Not needed")
+    for item in incident.cleanup_items.all():
+        cleanup.waive(item, by=crew[Role(item.owner)], reason="Not needed")
+
+    verify.begin(incident, by=crew.commander)
+
+    assert [found.key for found in unfreeze.preconditions(incident) if not found.holds] == [
+        "verified",
+        "ownership",
+        "informed",
+    ]
+
+
+def second_to(owner: str) -> Role:
+    return Role.API_LEAD if owner != Role.API_LEAD else Role.COMMANDER

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from incidents.models import Gate, Incident
-from incidents.steps import cleanup, target, verify
+from incidents import clock, dispatch
+from incidents.models import Connector, EvidenceEntry, Gate, Incident, Wiring
+from incidents.steps import cleanup, freeze, target, verify
 from incidents.steps.base import Denied, Refused
-from incidents.terms import BlockerKind, GateOutcome, Level, Phase, Role, TargetKind
+from incidents.terms import AttemptState, BlockerKind, GateOutcome, Level, Measure, Phase, Role, TargetKind
 from tests.factories import Crew, finish_rollback, make_crew, make_incident, pass_gate, pass_gates
 
 pytestmark = pytest.mark.django_db
@@ -201,3 +203,167 @@ def test_the_walk_reaches_verification_at_every_level() -> None:
     finish_rollback(incident, crew)
 
     assert incident.phase == Phase.VERIFYING
+
+
+def probed(key: str = "health") -> tuple[Crew, Incident, Gate]:
+    crew = make_crew()
+    connector = Connector.objects.create(name="Probe", kind="probe", config={"url": "https://health.test/"})
+    Wiring.objects.create(product=crew.product, key=key, connector=connector)
+    incident = make_incident(crew, at=Phase.VERIFYING)
+    return crew, incident, gate(incident, key)
+
+
+def test_a_check_that_comes_back_after_the_incident_moved_on_is_on_record_and_stale() -> None:
+    crew, incident, health = probed()
+    run = verify.ask_for_run(health, by=crew.commander)
+    claimed = verify.claim(run.pk, "one")
+    assert claimed
+    target.choose(incident, kind=TargetKind.BUILD, identifier="1180", reason="Older", by=crew.commander)
+
+    verify.settle(*claimed, GateOutcome.PASS, "200 OK")
+
+    run.refresh_from_db()
+    assert (run.outcome, verify.is_current(incident, run)) == (GateOutcome.PASS, False)
+    assert incident.chain.entries.latest("seq").sentence == "Service health: pass. 200 OK"
+
+
+def test_a_check_that_waited_until_the_incident_moved_on_is_dropped_once_and_for_all() -> None:
+    crew, incident, health = probed()
+    run = verify.ask_for_run(health, by=crew.commander)
+    verify.reopen_rollback(incident, by=crew.commander, reason="One more fix")
+
+    dispatch.run_gate(run.pk)
+    dispatch.run_gate(run.pk)
+
+    run.refresh_from_db()
+    assert (run.state, run.recorded_at) == (AttemptState.CANCELLED, None)
+    assert incident.chain.entries.latest("seq").sentence == "Service health: not run. The incident is rolling back now."
+    assert verify.gate_blockers(gate(incident, "health")) == ["“Service health” has not run."]
+
+
+def test_a_run_that_was_taken_over_writes_nothing() -> None:
+    crew, incident, health = probed()
+    run = verify.ask_for_run(health, by=crew.commander)
+    late = verify.claim(run.pk, "late")
+    assert late
+    type(run).objects.filter(pk=run.pk).update(lease_until=clock.now() - timedelta(seconds=1))
+    verify.sweep()
+    last = incident.chain.entries.latest("seq")
+
+    with pytest.raises(verify.TakenOver):
+        verify.settle(*late, GateOutcome.PASS, "200 OK")
+
+    assert incident.chain.entries.latest("seq") == last
+
+
+def test_a_gate_whose_worker_is_gone_is_recorded_by_hand() -> None:
+    crew, incident, health = probed()
+    run = verify.ask_for_run(health, by=crew.commander)
+
+    pass_gate(health, crew)
+
+    run.refresh_from_db()
+    assert run.state == AttemptState.CANCELLED
+    assert incident.chain.entries.latest("seq").body["instead_of"] == str(run.pk)
+    assert verify.gate_blockers(gate(incident, "health")) == []
+
+
+def test_a_gate_that_a_worker_is_checking_is_not_recorded_beside_it() -> None:
+    crew, _, health = probed()
+    run = verify.ask_for_run(health, by=crew.commander)
+    verify.claim(run.pk, "one")
+
+    with pytest.raises(Refused, match="is running already"):
+        pass_gate(health, crew)
+
+
+def test_a_pass_waits_for_the_run_that_was_asked_for_after_it() -> None:
+    crew, incident, health = probed()
+    pass_gate(health, crew)
+
+    verify.ask_for_run(health, by=crew.commander)
+
+    assert verify.gate_blockers(gate(incident, "health")) == ["“Service health” is running: wait for what it says."]
+
+
+def test_a_gate_that_was_read_before_a_change_is_judged_after_it() -> None:
+    """The page was opened, the evidence brought; then the system changed, and only then was the form sent."""
+    crew, incident = verifying()
+    read_before = gate(incident, "ci")
+    lead = crew[Role.API_LEAD]
+    cleanup.attach(incident, "gate:ci", owner=Role.API_LEAD, by=lead, text="Green at 41aa0de")
+    Incident.objects.filter(pk=incident.pk).update(change_number=99, changed_at=clock.now() + timedelta(seconds=1))
+
+    with pytest.raises(Refused, match="needs evidence from after the last change"):
+        verify.record_by_hand(read_before, outcome=GateOutcome.PASS, note="green", by=lead)
+
+
+@pytest.mark.parametrize(
+    ("on", "owner", "sentence"),
+    [
+        ("cleanup:rotation-log", Role.API_LEAD, "is brought by the Security Lead"),
+        ("action:3e-revoke", Role.API_LEAD, "is brought by the Security Lead"),
+        ("gate:ci", Role.COMMUNICATIONS_OWNER, "is brought by the Incident Commander or API Lead"),
+        ("cleanup:no-such-log", Role.SECURITY_LEAD, "asks for no evidence on “cleanup:no-such-log”"),
+        ("gate:no-such-gate", Role.SECURITY_LEAD, "asks for no evidence"),
+        ("weather", Role.SECURITY_LEAD, "asks for no evidence"),
+    ],
+)
+def test_evidence_is_brought_by_who_owns_the_thing_for_what_the_incident_has(
+    on: str, owner: Role, sentence: str
+) -> None:
+    crew = make_crew()
+    incident = make_incident(crew, at=Phase.ROLLING_BACK)
+
+    with pytest.raises(Refused, match=sentence):
+        cleanup.attach(incident, on, owner=owner, by=crew[owner], text="Looked")
+
+
+def test_nothing_of_another_incident_is_touched_from_this_one() -> None:
+    one, other = make_crew(), make_crew()
+    here, there = make_incident(one, at=Phase.ROLLING_BACK), make_incident(other, at=Phase.ROLLING_BACK)
+    data, security = one[Role.DATA_EVIDENCE_LEAD], one[Role.SECURITY_LEAD]
+    file = there.attachments.create(
+        sha256="0" * 64, name="x", size=1, uploaded_by=other.commander, uploaded_at=there.declared_at
+    )
+    exception = freeze.allow_exception(
+        there,
+        measure=Measure.MERGES,
+        subject="PR 41",
+        reason="Fix",
+        expires_at=clock.now() + timedelta(hours=1),
+        by=other.commander,
+        second=other[Role.API_LEAD],
+    )
+    before = EvidenceEntry.objects.count()
+
+    for reach in (
+        lambda: cleanup.tick(here, list(there.cleanup_items.filter(area="data")), by=data, note=""),
+        lambda: cleanup.attach(here, "gate:ci", owner=Role.SECURITY_LEAD, by=security, attachment=file),
+        lambda: freeze.revoke_exception(here, exception, by=one.commander, reason="Not mine"),
+        lambda: freeze.allow_exception(
+            here,
+            measure=Measure.PROMOTIONS,
+            subject="PR 41",
+            reason="Fix",
+            environment=other.product.environments.first(),
+            expires_at=clock.now() + timedelta(hours=1),
+            by=one.commander,
+            second=security,
+        ),
+    ):
+        with pytest.raises(Refused):
+            reach()
+
+    exception.refresh_from_db()
+    assert (exception.revoked_at, EvidenceEntry.objects.count()) == (None, before)
+
+
+def test_items_of_two_areas_are_not_ticked_in_one_go() -> None:
+    crew = make_crew()
+    incident = make_incident(crew, at=Phase.ROLLING_BACK)
+
+    with pytest.raises(Refused, match="exactly one area"):
+        cleanup.tick(incident, list(incident.cleanup_items.all()), by=crew[Role.DATA_EVIDENCE_LEAD], note="")
+    with pytest.raises(Refused, match="exactly one area"):
+        cleanup.tick(incident, [], by=crew[Role.DATA_EVIDENCE_LEAD], note="")

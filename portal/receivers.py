@@ -1,1 +1,0 @@
-"""Signals the frame listens to."""
