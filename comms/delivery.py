@@ -25,6 +25,7 @@ from incidents.steps.base import Refused, Taken, step
 from incidents.terms import Act, Kind
 
 BATCH = 20
+MARKED_TOGETHER = 5
 RING_AGAIN = timedelta(seconds=20)
 FIRST_WAIT_SECONDS = 15
 LONGEST_WAIT_SECONDS = 15 * 60
@@ -71,30 +72,48 @@ def lease_seconds() -> int:
 
 
 def send(batch: list[Delivery], line: Line) -> bool:
-    """Send a batch, one transaction a copy. False when the server cannot be used at all."""
-    begun = time.monotonic()
-    for index, copy in enumerate(batch):
-        if time.monotonic() - begun > _SLACK_SECONDS:
-            _give_back(batch[index:])
-            return True
-        outcome = line.send(copy.email, bytes(copy.content))
-        if outcome.verdict is Verdict.UNREACHABLE:
-            _put_off(batch[index:], outcome.answer)
-            return False
-        mark(copy, outcome)
+    """Send a batch. False when the server cannot be used at all."""
+    begun, taken = time.monotonic(), list[Delivery]()
+    try:
+        for index, copy in enumerate(batch):
+            if time.monotonic() - begun > _SLACK_SECONDS:
+                _give_back(batch[index:])
+                return True
+            outcome = line.send(copy.email, bytes(copy.content))
+            if outcome.verdict is Verdict.UNREACHABLE:
+                _put_off(batch[index:], outcome.answer)
+                return False
+            if outcome.verdict is not Verdict.SENT:
+                mark(copy, outcome)
+                continue
+            taken.append(copy)
+            if len(taken) == MARKED_TOGETHER:
+                _mark_sent(taken)
+                taken = []
+    finally:
+        _mark_sent(taken)
     return True
 
 
 def _held(copies: list[Delivery]) -> Any:
-    """Rows that are still this run's: nobody took them over."""
-    keys = [Q(pk=copy.pk, epoch=copy.epoch) for copy in copies]
-    return Delivery.objects.filter(Q(*keys, _connector=Q.OR), state=DeliveryState.SENDING)
+    """Rows that are still this run's: whoever takes a row over writes its own name into it."""
+    ids = [copy.pk for copy in copies]
+    return Delivery.objects.filter(pk__in=ids, state=DeliveryState.SENDING, lease_owner=copies[0].lease_owner)
+
+
+def _mark_sent(copies: list[Delivery]) -> None:
+    """A few at a time: a commit a mail costs as much as the mail. What a crash leaves unmarked goes out twice."""
+    if copies:
+        _held(copies).update(
+            state=DeliveryState.SENT, tries=F("tries") + 1, sent_at=Now(), answer="", lease_until=None
+        )
 
 
 def mark(copy: Delivery, outcome: Outcome) -> None:
+    """Write down how one try ended."""
     held = _held([copy])
     if outcome.verdict is Verdict.SENT:
-        held.update(state=DeliveryState.SENT, tries=F("tries") + 1, sent_at=Now(), answer="", lease_until=None)
+        _mark_sent([copy])
     elif outcome.verdict is Verdict.REFUSED:
         held.update(state=DeliveryState.FAILED, tries=F("tries") + 1, answer=outcome.answer, lease_until=None)
     else:

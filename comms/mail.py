@@ -19,7 +19,7 @@ from django.conf import settings
 from django.template.loader import render_to_string
 
 from comms.clean import one_line
-from comms.drafts import Words
+from comms.drafts import DRILL_LINE, Words
 from comms.models import Notice
 from incidents.models import EvidenceChain, Incident
 from incidents.terms import NoticeKind
@@ -41,7 +41,7 @@ def written(incident: Incident, kind: NoticeKind, words: Words, chain: EvidenceC
     context = {
         "subject": words.subject,
         "body": words.body,
-        "blocks": list(blocks(words.body)),
+        "blocks": list(blocks(words.body.removeprefix(DRILL_LINE))),
         "kind": kind.value,
         "label": NoticeKind(kind).label,
         "reference": incident.reference,

@@ -1,12 +1,12 @@
 """The read side: incidents as people need them, from a constant number of statements."""
 
 from incidents.board.blockers import blockers
+from incidents.board.board import Board
 from incidents.board.build import boards, of, read_board
 from incidents.board.load import load, load_all
 from incidents.board.parts import (
     AreaState,
     Blocker,
-    Board,
     ConfirmationState,
     Duty,
     GateState,

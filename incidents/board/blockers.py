@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from django.urls import reverse
-
 from incidents import lifecycle, policy
-from incidents.board.parts import Blocker, Board
-from incidents.board.states import planned_state
-from incidents.models import Action
-from incidents.terms import Act, ActionState, Phase, Role
+from incidents.board.board import Board
+from incidents.board.parts import Blocker
+from incidents.board.places import now_or_later, page
+from incidents.board.rollback_blockers import from_actions, from_areas, from_gates, from_the_end_of_rollback
+from incidents.terms import Act, Phase, Role
 
 _PRESSING = ("unknown", "bad", "due", "run", "wait")
 _COMMANDER = str(Role.COMMANDER.label)
@@ -25,22 +22,13 @@ def blockers(board: Board) -> list[Blocker]:
     found = [
         *from_proposals(board),
         *_from_target(board),
-        *_from_actions(board),
-        *_from_areas(board),
-        *_from_the_end_of_rollback(board),
-        *_from_gates(board),
+        *from_actions(board),
+        *from_areas(board),
+        *from_the_end_of_rollback(board),
+        *from_gates(board),
         *_from_the_rest(board),
     ]
     return sorted(found, key=lambda blocker: _PRESSING.index(blocker.kind))
-
-
-def page(board: Board, name: str, *args: Any) -> str:
-    return reverse(name, args=[board.incident.reference, *args])
-
-
-def _now_or_later(board: Board, act: Act) -> str:
-    """Due where the phase lets it be done now, else it waits."""
-    return "due" if board.incident.phase in lifecycle.ALLOWED[act] else "wait"
 
 
 def from_proposals(board: Board) -> list[Blocker]:
@@ -70,7 +58,7 @@ def _from_target(board: Board) -> list[Blocker]:
             f"{state.text.name} is not confirmed for {board.target}.",
             url,
             str(state.text.owner.label),
-            _now_or_later(board, Act.CONFIRM_TARGET),
+            now_or_later(board, Act.CONFIRM_TARGET),
             "Confirm",
             state.text.owner,
         )
@@ -81,98 +69,6 @@ def _from_target(board: Board) -> list[Blocker]:
         plan = page(board, "incidents:rollback")
         found.append(Blocker("The rollback plan is not made yet.", plan, _COMMANDER, "due", "Plan", Role.COMMANDER))
     return found
-
-
-# Actions ------------------------------------------------------------------------------------------------------------
-
-_STATES = {
-    ActionState.UNKNOWN: ("unknown", "Outcome unknown: ", "Decide"),
-    ActionState.FAILED: ("bad", "Failed: ", "Open"),
-    ActionState.RUNNING: ("run", "Running: ", "Open"),
-}
-
-
-def _from_actions(board: Board) -> list[Blocker]:
-    return [_from_action(board, action) for action in board.actions if not action.is_settled]
-
-
-def _from_action(board: Board, action: Action) -> Blocker:
-    if action.state == ActionState.PLANNED and planned_state(action, board.at) == ("due", "second person"):
-        return _to_approve(board, action)
-    kind, words, verb = _STATES.get(ActionState(action.state)) or _planned(board, action)
-    return Blocker(
-        f"{words}{action}",
-        page(board, "incidents:action", action.key),
-        str(Role(action.owner).label),
-        kind,
-        verb,
-        Role(action.owner),
-        policy.COUNTER_SIGNERS if verb == "Decide" else frozenset(),
-    )
-
-
-def _to_approve(board: Board, action: Action) -> Blocker:
-    """Another person than the one who will run it reads what will run."""
-    runs = next((lane.membership for lane in board.lanes if lane.role == action.owner), None)
-    return Blocker(
-        f"{action}: a second person approves what will run",
-        page(board, "incidents:action", action.key),
-        "Commander or a lead",
-        _now_or_later(board, Act.APPROVE_ACTION),
-        "Approve",
-        roles=policy.COUNTER_SIGNERS,
-        asked_by=runs.user_id if runs else None,
-    )
-
-
-def _planned(board: Board, action: Action) -> tuple[str, str, str]:
-    kind, _ = planned_state(action, board.at)
-    can = _now_or_later(board, Act.DISPATCH_ACTION) == "due"
-    return kind if can else "wait", "", "Run" if kind == "due" and can else "Open"
-
-
-# Cleanup, gates -----------------------------------------------------------------------------------------------------
-
-
-def _from_areas(board: Board) -> list[Blocker]:
-    return [
-        Blocker(
-            f"Cleanup: {area.text.name}, {len(area.missing)} still missing.",
-            page(board, "incidents:cleanup_area", area.text.key),
-            str(area.text.owner.label),
-            _now_or_later(board, Act.TICK_CLEANUP),
-            "Complete",
-            area.text.owner,
-        )
-        for area in board.areas
-        if area.missing
-    ]
-
-
-def _from_the_end_of_rollback(board: Board) -> list[Blocker]:
-    """When actions and cleanup are through, the commander says so and the gates are due."""
-    open_work = board.settled_actions < len(board.actions) or board.complete_areas < len(board.areas)
-    if board.incident.phase != Phase.ROLLING_BACK or open_work:
-        return []
-    url = page(board, "incidents:verify")
-    return [Blocker("Verification has not begun.", url, _COMMANDER, "due", "Begin", Role.COMMANDER)]
-
-
-def _from_gates(board: Board) -> list[Blocker]:
-    url = page(board, "incidents:verify")
-    ready = _now_or_later(board, Act.RUN_GATE)
-    return [
-        Blocker(
-            sentence,
-            f"{url}#gate-{state.gate.key}",
-            str(Role(state.gate.owner).label),
-            "run" if state.running else "bad" if state.kind == "bad" else ready,
-            "Look" if state.running or ready == "wait" else "Run",
-            Role(state.gate.owner),
-        )
-        for state in board.gates
-        for sentence in state.blockers
-    ]
 
 
 # Stability, ownership, updates --------------------------------------------------------------------------------------

@@ -8,8 +8,8 @@ from datetime import datetime
 from incidents import clock, lifecycle
 from incidents.board import states
 from incidents.board.blockers import blockers
+from incidents.board.board import Board
 from incidents.board.load import along, load_all
-from incidents.board.parts import Board
 from incidents.board.rail import rail
 from incidents.board.timeline import TIMELINE_ROWS, lines, timeline
 from incidents.evidence import log

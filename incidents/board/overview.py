@@ -8,8 +8,8 @@ from typing import Any
 from django.db.models import Exists, OuterRef
 
 from incidents import authority, lifecycle
+from incidents.board.board import Board
 from incidents.board.build import boards
-from incidents.board.parts import Board
 from incidents.models import Incident, Product, RosterEntry
 from incidents.terms import Phase, Role
 

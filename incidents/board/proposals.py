@@ -7,7 +7,8 @@ from itertools import groupby
 from typing import Any
 
 from incidents import policy
-from incidents.board.parts import Blocker, Board, ProposalState
+from incidents.board.board import Board
+from incidents.board.parts import Blocker, ProposalState
 from incidents.models import Proposal
 from incidents.steps import four_eyes
 from incidents.terms import Act, Role

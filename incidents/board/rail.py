@@ -6,7 +6,7 @@ from typing import Any
 
 from django.urls import reverse
 
-from incidents.board.parts import Board
+from incidents.board.board import Board
 from incidents.lifecycle import ENDED
 from incidents.models import Incident
 from incidents.terms import Phase

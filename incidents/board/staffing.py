@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from incidents import lifecycle, policy
-from incidents.board.parts import Board, Lane
+from incidents.board.board import Board
+from incidents.board.parts import Lane
 from incidents.models import Membership
 from incidents.terms import Act, Phase, Role
 

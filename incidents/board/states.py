@@ -7,7 +7,8 @@ from typing import Any
 
 from django.urls import reverse
 
-from incidents.board.parts import AreaState, Board, ConfirmationState, Duty, GateState, Lane, MeasureState
+from incidents.board.board import Board
+from incidents.board.parts import AreaState, ConfirmationState, Duty, GateState, Lane, MeasureState
 from incidents.models import Action, Attempt, Gate, Incident, Target
 from incidents.models.verify import RUNNING
 from incidents.runbook.content import CleanupArea

@@ -9,10 +9,11 @@ from typing import Any
 from django.db.models import Q
 
 from incidents import clock, lifecycle
-from incidents.board.blockers import page
+from incidents.board.board import Board
 from incidents.board.build import boards, built
 from incidents.board.load import along
-from incidents.board.parts import Blocker, Board
+from incidents.board.parts import Blocker
+from incidents.board.places import page
 from incidents.models import CycleOwner, Incident, Membership
 from incidents.terms import Role
 

@@ -144,7 +144,7 @@ def _recorded(incident: Incident, commander: Any, by: Any, at: datetime) -> None
         "runbook_version": incident.runbook.number,
         "runbook_sha256": incident.runbook_sha256,
     }
-    actor = log.person(by, Role.COMMANDER)
+    actor = log.person(by, Role.COMMANDER if by.pk == commander.pk else "")
     entry = log.begin(incident, Kind.DECLARED, at=at, actor=actor, body=body)
     log.append_globally(
         Kind.DECLARED, actor=actor, sentence=body["sentence"], incident=incident.reference, chain=str(entry.chain_id)

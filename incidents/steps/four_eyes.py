@@ -106,6 +106,7 @@ ACTS: dict[Act, Countersigned] = {
         blockers=lambda i, a: rollback.waive_blockers(_action(i, a)),
         run=lambda i, a, by, second: rollback.waive(_action(i, a), reason=a["reason"], by=by, second=second),
         owner=lambda i, a: Role(_action(i, a).owner),
+        about=lambda i, a: {"attempts": _action(i, a).attempts.count()},
     ),
     Act.WAIVE_CLEANUP: Countersigned(
         sentence=lambda i, a: f"Waive “{_item(i, a)}”: {a['reason']}",

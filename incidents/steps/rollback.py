@@ -7,6 +7,7 @@ import json
 from collections.abc import Collection, Iterable
 from typing import Any
 
+from django.conf import settings
 from django.db.models import prefetch_related_objects
 
 from incidents import policy
@@ -257,8 +258,11 @@ def _state_blockers(action: Action) -> list[str]:
 
 
 def _connector_blockers(action: Action) -> list[str]:
-    connector = action.connector
-    return [f"The connector “{connector}” is switched off."] if connector and not connector.enabled else []
+    if is_by_hand(action):
+        return []
+    if not settings.DISPATCH_ENABLED:
+        return ["Dispatch is switched off for this installation."]
+    return [] if action.connector.enabled else [f"The connector “{action.connector}” is switched off."]
 
 
 def _target_key_blockers(action: Action) -> list[str]:

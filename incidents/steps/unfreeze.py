@@ -75,6 +75,8 @@ def _unowned(incident: Incident) -> list[str]:
             found.append(f"Nobody is named for the next cycle's work of the {role.label}.")
         elif owner.accepted_at is None:
             found.append(f"{owner.user} has not accepted the next cycle's work of the {role.label}.")
+        elif not owner.user.is_active:
+            found.append(f"{owner.user} left: name another owner for the next cycle's work of the {role.label}.")
     return found
 
 
@@ -158,7 +160,7 @@ def name_owner(incident: Incident, area: Role, *, user: Any, by: Any) -> CycleOw
 
 def accept_ownership(incident: Incident, area: Role, *, by: Any) -> None:
     """The named person takes the work on: ownership is re-established."""
-    with step(incident, Act.ACCEPT_OWNERSHIP, by=by, owner=area) as taken:
+    with step(incident, Act.ACCEPT_OWNERSHIP, by=by) as taken:
         owner = taken.incident.cycle_owners.filter(area=area, replaced_at=None).first()
         if owner is None or owner.user_id != by.pk:
             raise Denied(f"The next cycle's work of the {area.label} is not assigned to you.")

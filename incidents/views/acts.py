@@ -8,6 +8,7 @@ from typing import Any
 
 from django.http import HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 
 from incidents import lifecycle, policy
 from incidents.board import Board, ProposalState, proposals_for
@@ -85,4 +86,5 @@ def waiting(request: Any, board: Board, *acts: Act, **arguments: Any) -> list[Pr
 
 
 def back(page: str, incident: Incident, *args: Any) -> HttpResponse:
-    return redirect(page, incident.reference, *args)
+    """Lead on to a page, at its top: that is where it says what was done, wherever the form stood."""
+    return redirect(f"{reverse(page, args=[incident.reference, *args])}#main")

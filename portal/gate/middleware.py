@@ -10,7 +10,6 @@ import uuid
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
-from urllib.parse import parse_qsl
 
 import orjson
 from django.db import Error as DatabaseGone
@@ -18,23 +17,15 @@ from django.http import HttpRequest, HttpResponse
 
 from incidents import clock, freeze_check
 from incidents.api.problem import problem
-from incidents.freeze_check import Decision, Facts, Operation, Question
+from incidents.freeze_check import Decision, Facts, Question
 from portal.accounts.auth import Unauthenticated, presented_digest
 from portal.accounts.models import Scope
 from portal.gate import state as freeze_state
+from portal.gate.question import PARAMETERS, Misasked, parameters, question_of
 
 PREFIX = "/api/v1/freeze/"
 _PATH = re.compile(r"(?P<product>[-a-zA-Z0-9_]{1,60})(?P<check>/check)?")
-_LONGEST = {"operation": 20, "subject": 200, "labels": 2000, "actor": 254, "environment": 100, "enforce": 1}
 _HEADERS = {"Cache-Control": "no-store", "Vary": "Authorization", "X-Content-Type-Options": "nosniff"}
-
-
-class Misasked(Exception):
-    """The question has a wrong or unknown parameter."""
-
-    def __init__(self, name: str, sentence: str) -> None:
-        super().__init__(sentence)
-        self.name = name
 
 
 class FreezeGate:
@@ -79,8 +70,8 @@ def _answer(request: HttpRequest) -> HttpResponse:
 
 
 def _check(request: HttpRequest, digest: str, product: str) -> HttpResponse:
-    asked = _asked(request, frozenset(_LONGEST))
-    question, at = _question(asked), clock.now()
+    asked = parameters(request, frozenset(PARAMETERS))
+    question, at = question_of(asked), clock.now()
     try:
         reading = freeze_check.read(digest, product, question)
     except DatabaseGone:
@@ -128,7 +119,7 @@ def _refusal(request: HttpRequest, reading: Any, at: datetime) -> HttpResponse |
 
 
 def _state(request: HttpRequest, digest: str, product: str) -> HttpResponse:
-    _asked(request, frozenset())
+    parameters(request, frozenset())
     at = clock.now()
     try:
         state = freeze_check.read_state(digest, product, at)
@@ -144,42 +135,3 @@ def _json(status: int, body: dict[str, Any]) -> HttpResponse:
     headers = {"Retry-After": "2"} if status == 503 else None
     content = orjson.dumps(body, option=orjson.OPT_UTC_Z)
     return HttpResponse(content, status=status, content_type="application/json", headers=headers)
-
-
-# The question -------------------------------------------------------------------------------------------------------
-
-
-def _asked(request: HttpRequest, known: frozenset[str]) -> dict[str, str]:
-    """The parameters, strictly: a misspelt `enforce` must not turn a gate into a question.
-
-    Raises:
-        Misasked: unknown, given twice, too long, or no text.
-    """
-    try:
-        query = request.META.get("QUERY_STRING", "").encode("latin-1").decode()
-        pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=20, errors="strict")
-    except ValueError as error:
-        raise Misasked("query", "The query is not UTF-8, or has too many parameters.") from error
-    asked = dict(pairs)
-    if len(asked) != len(pairs):
-        raise Misasked("query", "A parameter is given twice.")
-    for name, value in pairs:
-        if name not in known:
-            raise Misasked("query", f"Known parameters are: {', '.join(sorted(known)) or 'none'}.")
-        if len(value) > _LONGEST[name] or "\x00" in value:
-            raise Misasked(name, f"At most {_LONGEST[name]} characters, and no NUL.")
-    return asked
-
-
-def _question(asked: dict[str, str]) -> Question:
-    if asked.get("operation") not in tuple(Operation):
-        raise Misasked("operation", f"One of {', '.join(Operation)}.")
-    if asked.get("enforce", "") not in ("", "0", "1"):
-        raise Misasked("enforce", "1 or 0.")
-    return Question(
-        operation=Operation(asked["operation"]),
-        subject=asked.get("subject", "").strip(),
-        labels=frozenset(label.strip() for label in asked.get("labels", "").split(",")) - {""},
-        actor=asked.get("actor", "").strip(),
-        environment=asked.get("environment", "").rpartition("->")[2].strip(),
-    )

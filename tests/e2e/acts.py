@@ -141,9 +141,8 @@ def deliver(commander: Someone, root_cause: str) -> None:
 
 
 def take_report(person: Someone) -> bytes:
-    """Ask for the PDF, wait until the worker has made it, and download it."""
+    """Watch the page until the worker has made the PDF, which closing asks for, and download it."""
     page = person.open("report/")
-    person.press("Make the report")
     link = page.get_by_role("link", name="Download PDF")
     link.wait_for()
     with page.expect_download() as download:

@@ -10,6 +10,7 @@ import orjson
 import pytest
 from django.test import Client
 
+from incidents.models import Incident
 from incidents.terms import Role
 from portal.accounts.models import ApiToken
 from tests.factories import Crew, make_crew
@@ -77,3 +78,27 @@ def by_role(crew: Crew, calling: Callable[..., Caller]) -> Callable[[Role | str]
         return callers[role]
 
     return call
+
+
+@pytest.fixture
+def act(by_role: Callable[..., Any]) -> Callable[..., Any]:
+    """Do an act in a role and get its JSON: `act(incident, "api_lead", "target/choose", {…}, 201)`."""
+
+    def do(incident: Incident, role: str, path: str, body: Any = None, status: int = 200) -> Any:
+        answer = by_role(role).post(f"incidents/{incident.reference}/{path}", body)
+        assert answer.status_code == status, answer.content
+        return answer.json()
+
+    return do
+
+
+@pytest.fixture
+def state(by_role: Callable[..., Any]) -> Callable[..., Any]:
+    def read(incident: Incident) -> Any:
+        return by_role("commander").get(f"incidents/{incident.reference}").json()
+
+    return read
+
+
+def confirm(act: Callable[..., Any], incident: Incident, proposal: dict[str, Any], role: str = "api_lead") -> Any:
+    return act(incident, role, f"proposals/{proposal['id']}/confirm")

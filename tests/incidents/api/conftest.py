@@ -1,5 +1,5 @@
 """Fixtures of the API's tests."""
 
-from tests.incidents.api.calling import by_role, calling, crew, static_folder
+from tests.incidents.api.calling import act, by_role, calling, crew, state, static_folder
 
-__all__ = ["by_role", "calling", "crew", "static_folder"]
+__all__ = ["act", "by_role", "calling", "crew", "state", "static_folder"]

@@ -272,3 +272,13 @@ def test_a_person_whose_account_is_off_neither_declares_nor_leads() -> None:
         declare_by(crew, by=crew.deputy)
     with pytest.raises(Refused, match="does not stand ready"):
         declare_by(crew, commander=crew.deputy)
+
+
+def test_who_declares_for_another_commander_does_not_stand_in_the_log_as_commander() -> None:
+    crew = make_crew()
+
+    incident = declare_by(crew, by=crew.deputy, commander=crew.commander)
+
+    entry = incident.chain.entries.get()
+    assert entry.actor == {"kind": "user", "id": str(crew.deputy.public_id)}
+    assert entry.body["commander"] == str(crew.commander.public_id)

@@ -8,7 +8,7 @@ import time_machine
 
 from incidents import clock
 from incidents.models import EvidenceEntry, FreezeException, Incident, Proposal
-from incidents.steps import declare, four_eyes, freeze, roles, target
+from incidents.steps import declare, four_eyes, freeze, roles, rollback, target
 from incidents.steps.base import Denied, Refused
 from incidents.terms import Act, GateOutcome, Kind, Level, Measure, Phase, Role, TargetKind
 from tests.factories import Crew, make_crew, make_incident, pass_gate
@@ -274,3 +274,14 @@ def test_nothing_that_waits_outlives_a_stand_down() -> None:
     with pytest.raises(Refused, match="it is stood down"):
         four_eyes.confirm(proposal, by=crew[Role.API_LEAD])
     assert not FreezeException.objects.exists()
+
+
+def test_a_waiver_agreed_to_before_the_action_ran_does_not_hold_after_it_failed() -> None:
+    crew, incident = world(at=Phase.ROLLING_BACK, level=Level.L3)
+    lead, action = crew[Role.SECURITY_LEAD], incident.actions.get(key="3e-revoke")
+    proposal = four_eyes.propose(incident, Act.WAIVE_ACTION, by=lead, reason="No key was touched", action="3e-revoke")
+    rollback.approve(action, by=crew.commander)
+    rollback.complete(action, succeeded=False, result="Half of them are revoked", by=lead)
+
+    with pytest.raises(Refused, match="has changed since it was proposed"):
+        four_eyes.confirm(proposal, by=crew.commander)

@@ -373,3 +373,16 @@ def test_what_destroys_always_changes_the_system() -> None:
     incident = make_incident(crew, at=Phase.ROLLING_BACK, level=Level.L3)
 
     assert not incident.actions.filter(destructive=True, changes_state=False).exists()
+
+
+def test_nothing_is_queued_while_dispatch_is_switched_off(settings: Any) -> None:
+    settings.DISPATCH_ENABLED = False
+    crew = make_crew()
+    wire(crew.product, "3e-revoke")
+    incident = make_incident(crew, at=Phase.ROLLING_BACK)
+    wired, by_hand = first_action(incident, key="3e-revoke"), first_action(incident, key="3a-redeploy")
+    rollback.approve(wired, by=crew.commander)
+
+    with pytest.raises(Refused, match="Dispatch is switched off for this installation"):
+        rollback.dispatch(wired, by=crew[Role.SECURITY_LEAD])
+    assert not any("switched off" in s for s in rollback.dispatch_blockers(by_hand, None, clock.now()))

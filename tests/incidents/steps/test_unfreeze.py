@@ -283,3 +283,23 @@ def test_an_incident_of_which_everything_was_waived_still_passes_its_gates() -> 
 
 def second_to(owner: str) -> Role:
     return Role.API_LEAD if owner != Role.API_LEAD else Role.COMMANDER
+
+
+def test_an_owner_whose_account_is_off_owns_nothing() -> None:
+    crew, incident = ready()
+    lead = crew[Role.API_LEAD]
+    lead.is_active = False
+    lead.save()
+
+    assert unfreeze.lift_blockers(incident) == [
+        f"{lead} left: name another owner for the next cycle's work of the API Lead."
+    ]
+
+
+def test_the_log_names_no_role_that_a_person_does_not_hold() -> None:
+    crew, incident = ready(but="ownership")
+    unfreeze.name_owner(incident, Role.API_LEAD, user=crew.deputy, by=crew.commander)
+
+    unfreeze.accept_ownership(incident, Role.API_LEAD, by=crew.deputy)
+
+    assert incident.chain.entries.latest("seq").actor == {"kind": "user", "id": str(crew.deputy.public_id)}
