@@ -104,9 +104,7 @@ def _held(copies: list[Delivery]) -> Any:
 def _mark_sent(copies: list[Delivery]) -> None:
     """A few at a time: a commit a mail costs as much as the mail. What a crash leaves unmarked goes out twice."""
     if copies:
-        _held(copies).update(
-            state=DeliveryState.SENT, tries=F("tries") + 1, sent_at=Now(), answer="", lease_until=None
-        )
+        _held(copies).update(state=DeliveryState.SENT, tries=F("tries") + 1, sent_at=Now(), answer="", lease_until=None)
 
 
 def mark(copy: Delivery, outcome: Outcome) -> None:

@@ -34,6 +34,8 @@ SECURE_SSL_REDIRECT = HTTPS and env.bool("LASTGOOD_REDIRECT_HTTPS", default=True
 SECURE_PROXY_SSL_HEADER = (
     ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("LASTGOOD_BEHIND_PROXY", default=False) else None
 )
+# Probes of the process itself speak plain HTTP, also where people are redirected.
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 SECURE_HSTS_SECONDS = env.int("LASTGOOD_HSTS_SECONDS", default=31_536_000) if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
 SECURE_HSTS_PRELOAD = HTTPS

@@ -20,6 +20,21 @@ from pathlib import Path
 from typing import Any
 
 _IGNORABLE = re.compile("[\u200b-\u200d\u2060\ufe00-\ufe0f]")
+# The PDF/UA identifier, and the extension schema that PDF/A asks for wherever XMP says something of its own.
+UA_IDENTIFIER = b"""\
+<rdf:Description rdf:about="" xmlns:pdfuaid="http://www.aiim.org/pdfua/ns/id/"><pdfuaid:part>1</pdfuaid:part>\
+</rdf:Description>
+<rdf:Description rdf:about="" xmlns:pdfaExtension="http://www.aiim.org/pdfa/ns/extension/" \
+xmlns:pdfaSchema="http://www.aiim.org/pdfa/ns/schema#" xmlns:pdfaProperty="http://www.aiim.org/pdfa/ns/property#">\
+<pdfaExtension:schemas><rdf:Bag><rdf:li rdf:parseType="Resource">\
+<pdfaSchema:schema>PDF/UA Universal Accessibility Schema</pdfaSchema:schema>\
+<pdfaSchema:namespaceURI>http://www.aiim.org/pdfua/ns/id/</pdfaSchema:namespaceURI>\
+<pdfaSchema:prefix>pdfuaid</pdfaSchema:prefix><pdfaSchema:property><rdf:Seq><rdf:li rdf:parseType="Resource">\
+<pdfaProperty:name>part</pdfaProperty:name><pdfaProperty:valueType>Integer</pdfaProperty:valueType>\
+<pdfaProperty:category>internal</pdfaProperty:category>\
+<pdfaProperty:description>Part of ISO 14289 that is followed</pdfaProperty:description>\
+</rdf:li></rdf:Seq></pdfaSchema:property></rdf:li></rdf:Bag></pdfaExtension:schemas></rdf:Description>
+"""
 _MARKUP_SPACE = frozenset("\n\t ")
 _FAMILIES = {"inter": "Inter", "jetbrains-mono": "JetBrains Mono"}
 _NAME = re.compile(r"(inter|jetbrains-mono)-([a-z-]+)-(\d+)\.woff2")
@@ -96,6 +111,13 @@ class Progress(logging.Handler):
         say(progress=record.getMessage()[:80])
 
 
+def accessible(_document: Any, pdf: Any) -> None:
+    """Say that the file is PDF/UA-1 as well as PDF/A-3a: WeasyPrint names only one of them."""
+    number = int(pdf.catalog["Metadata"].split()[0])
+    metadata = pdf.objects[number]
+    metadata.stream = [part.replace(b"</rdf:RDF>", UA_IDENTIFIER + b"</rdf:RDF>") for part in metadata.stream]
+
+
 def render(job: dict[str, Any]) -> dict[str, Any]:
     import weasyprint
 
@@ -114,7 +136,13 @@ def render(job: dict[str, Any]) -> dict[str, Any]:
         stylesheets=[sheet], font_config=font_config, pdf_variant="pdf/a-3a", pdf_tags=True
     )
     target = Path(job["pdf"])
-    document.write_pdf(target, pdf_variant="pdf/a-3a", pdf_tags=True, pdf_identifier=bytes.fromhex(job["identifier"]))
+    document.write_pdf(
+        target,
+        finisher=accessible,
+        pdf_variant="pdf/a-3a",
+        pdf_tags=True,
+        pdf_identifier=bytes.fromhex(job["identifier"]),
+    )
     content = target.read_bytes()
     return {"pages": len(document.pages), "size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
 

@@ -70,7 +70,7 @@ def timeline(rows: Iterable[TimelineRow]) -> SafeString:
     """The log as paragraphs under their days, joined once: two thousand includes would cost a second."""
     parts = []
     for date, of_day in groupby(rows, key=lambda row: row.at.astimezone(UTC).date()):
-        parts.append(f"<h3>{day(date)}</h3>")
+        parts.append(f"<h2>{day(date)}</h2>")
         parts += _lines(of_day)
     return mark_safe("".join(parts))  # noqa: S308 - every value is escaped below
 

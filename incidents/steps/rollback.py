@@ -258,7 +258,7 @@ def _state_blockers(action: Action) -> list[str]:
 
 
 def _connector_blockers(action: Action) -> list[str]:
-    if is_by_hand(action):
+    if action.connector is None or is_by_hand(action):
         return []
     if not settings.DISPATCH_ENABLED:
         return ["Dispatch is switched off for this installation."]

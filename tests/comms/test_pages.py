@@ -71,7 +71,7 @@ def test_sending_leads_to_the_update_with_every_copy(incident: Incident, owner: 
 
     notice = Notice.objects.get()
     page = answer.content.decode()
-    assert answer.redirect_chain == [(url(incident, f"notices/{notice.pk}/"), 302)]
+    assert answer.request["PATH_INFO"] == url(incident, f"notices/{notice.pk}/")
     assert "Update A is on its way." in page
     for copy in notice.deliveries.all():
         assert copy.email in page
@@ -267,7 +267,7 @@ def test_a_report_is_made_shown_and_downloaded(incident: Incident, owner: Client
 def test_asking_for_a_pdf_that_is_not_there_leads_to_the_page_that_shows_how_far_it_is(
     incident: Incident, owner: Client, crew: Crew
 ) -> None:
-    assert owner.get(url(incident, "report.pdf"))["Location"] == url(incident, "report/")
+    assert owner.get(url(incident, "report.pdf"))["Location"].startswith(url(incident, "report/"))
     queue.run(Report.objects.get().pk)
     declare.add_note(incident, by=crew.commander, text="One more entry")
 
