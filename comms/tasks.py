@@ -26,8 +26,8 @@ def sweep() -> None:
     delivery.take_back()
     queue.take_back()
     queue.ask_for_closed()
-    cadence.check()
     for rows, model, task in ((delivery.due(), Notice, deliver), (queue.due(), Report, render_report)):
         for row_id in list(rows.values_list("pk", flat=True)[:500]):
             if ring(task, row_id):
                 model.objects.filter(pk=row_id).update(rung_at=Now())
+    cadence.check()

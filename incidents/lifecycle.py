@@ -76,5 +76,5 @@ def refusal(act: Act, phase: Phase) -> str:
     allowed = ALLOWED[act]
     if phase in allowed:
         return ""
-    when = ", ".join(str(p.label).lower() for p in Phase if p in allowed)
-    return f"{act.label} is possible while the incident is {when}; it is {phase.label.lower()}."
+    when = " or ".join(str(p.label).lower() for p in Phase if p in allowed)
+    return f"“{act.label}” is possible while the incident is {when}; it is {phase.label.lower()}."

@@ -11,7 +11,7 @@ class Phase(TextChoices):
     ROLLING_BACK = "rolling_back", "Rolling back"
     VERIFYING = "verifying", "Verifying"
     UNFREEZING = "unfreezing", "Unfreezing"
-    REVIEW = "review", "Review"
+    REVIEW = "review", "In review"
     CLOSED = "closed", "Closed"
     STOOD_DOWN = "stood_down", "Stood down"
 

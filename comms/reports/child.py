@@ -16,6 +16,7 @@ import resource
 import signal
 import sys
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,21 @@ def accessible(_document: Any, pdf: Any) -> None:
     metadata.stream = [part.replace(b"</rdf:RDF>", UA_IDENTIFIER + b"</rdf:RDF>") for part in metadata.stream]
 
 
+def attachments(job: dict[str, Any]) -> list[Any]:
+    """The evidence log as an associated file: the report carries what it can be checked against."""
+    from weasyprint import Attachment
+
+    if not job.get("attached"):
+        return []
+    path, at = Path(job["attached"]), datetime.fromisoformat(job["at"])
+    words = "The evidence log this report was written from, one entry a line"
+    return [
+        Attachment(
+            string=path.read_bytes(), name=path.name, description=words, created=at, modified=at, relationship="Data"
+        )
+    ]
+
+
 def render(job: dict[str, Any]) -> dict[str, Any]:
     import weasyprint
 
@@ -138,6 +154,7 @@ def render(job: dict[str, Any]) -> dict[str, Any]:
     target = Path(job["pdf"])
     document.write_pdf(
         target,
+        attachments=attachments(job),
         finisher=accessible,
         pdf_variant="pdf/a-3a",
         pdf_tags=True,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, datetime
 from itertools import groupby
 
 from django.db import transaction
@@ -22,6 +22,7 @@ from incidents.steps.base import locked
 from incidents.terms import ActionState
 
 MOST_ROWS = 2000
+MOST_ATTACHED = 8 * 2**20
 SETTLED = (ActionState.SUCCEEDED, ActionState.WAIVED)
 
 
@@ -32,6 +33,8 @@ class Written:
     html: str
     seq: int
     identifier: str
+    evidence: bytes
+    at: datetime | None
 
 
 def written(incident: Incident) -> Written:
@@ -40,16 +43,33 @@ def written(incident: Incident) -> Written:
         current = locked(incident.pk)
         facts = facts_of(current, timeline_rows=MOST_ROWS)
         verdict = log.verify(current.chain)
-    intact = verdict.reason if not verdict.is_intact else ""
+        evidence = _small(log.jsonl(current.chain))
     name = f"{facts.reference}/{facts.chain.seq}/{facts.chain.head}"
-    return Written(html_of(facts, fault=intact), facts.chain.seq, hashlib.sha256(name.encode()).hexdigest()[:32])
+    return Written(
+        html=html_of(facts, fault="" if verdict.is_intact else verdict.reason, is_attached=bool(evidence)),
+        seq=facts.chain.seq,
+        identifier=hashlib.sha256(name.encode()).hexdigest()[:32],
+        evidence=evidence,
+        at=facts.chain.at,
+    )
 
 
-def html_of(facts: Facts, *, fault: str = "") -> str:
+def _small(lines: Iterable[bytes]) -> bytes:
+    """The exported log if it is small enough to be attached, nothing otherwise."""
+    found = bytearray()
+    for line in lines:
+        found += line
+        if len(found) > MOST_ATTACHED:
+            return b""
+    return bytes(found)
+
+
+def html_of(facts: Facts, *, fault: str = "", is_attached: bool = False) -> str:
     """The whole report as HTML.
 
     Args:
         fault: what a verification of the evidence chain found; empty when it is intact.
+        is_attached: whether the exported log travels with the PDF.
     """
     points = {step.key: step.points for step in facts.book.steps}
     context = {
@@ -62,6 +82,7 @@ def html_of(facts: Facts, *, fault: str = "") -> str:
         "timeline": timeline(facts.timeline),
         "left_out": facts.chain.seq - len(facts.timeline),
         "most_rows": MOST_ROWS,
+        "is_attached": is_attached,
     }
     return render_to_string("report/report.html", context)
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, Any
@@ -19,6 +20,7 @@ from typing import IO, Any
 from django.conf import settings
 
 CHILD = Path(__file__).with_name("child.py")
+EVIDENCE = "evidence.jsonl"
 ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH", "TMPDIR")
 
 
@@ -43,6 +45,8 @@ def render(
     identifier: str,
     seconds: int,
     memory_bytes: int,
+    evidence: bytes = b"",
+    at: datetime | None = None,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Rendered:
     """Render HTML in a child process.
@@ -50,6 +54,8 @@ def render(
     Args:
         identifier: hex digits that name the document; the same HTML and identifier give the same bytes.
         seconds: of wall time and of processor time.
+        evidence: the log as JSON lines, attached to the PDF; nothing is attached when it is empty.
+        at: when the attached log was last written to.
         tell: called with what the renderer is doing.
 
     Raises:
@@ -57,10 +63,14 @@ def render(
     """
     with TemporaryDirectory(prefix="lastgood-report-") as folder:
         source, target = Path(folder) / "report.html", Path(folder) / "report.pdf"
+        log = Path(folder) / EVIDENCE
+        log.write_bytes(evidence)
         job = {
             "html": str(source),
             "pdf": str(target),
             "assets": asset_folders(),
+            "attached": str(log) if evidence else "",
+            "at": at.isoformat() if at else "",
             "identifier": identifier,
             "seconds": seconds,
             "memory_bytes": memory_bytes,

@@ -84,6 +84,8 @@ def run(report_id: uuid.UUID | str) -> None:
             identifier=written.identifier,
             seconds=settings.REPORT_SECONDS,
             memory_bytes=settings.REPORT_MEMORY_BYTES,
+            evidence=written.evidence,
+            at=written.at,
             tell=_teller(report),
         )
     except Stopped as problem:

@@ -234,7 +234,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('reference', models.CharField(max_length=20, unique=True)),
                 ('runbook_sha256', models.CharField(max_length=64)),
-                ('phase', models.CharField(choices=[('declared', 'Declared'), ('targeted', 'Targeted'), ('rolling_back', 'Rolling back'), ('verifying', 'Verifying'), ('unfreezing', 'Unfreezing'), ('review', 'Review'), ('closed', 'Closed'), ('stood_down', 'Stood down')], default='declared', max_length=16)),
+                ('phase', models.CharField(choices=[('declared', 'Declared'), ('targeted', 'Targeted'), ('rolling_back', 'Rolling back'), ('verifying', 'Verifying'), ('unfreezing', 'Unfreezing'), ('review', 'In review'), ('closed', 'Closed'), ('stood_down', 'Stood down')], default='declared', max_length=16)),
                 ('trigger', models.CharField(max_length=40)),
                 ('summary', models.CharField(max_length=500)),
                 ('scope_level', models.CharField(choices=[('L1', 'L1 Code and config'), ('L2', 'L2 Code, config, schema and data'), ('L3', 'L3 Code, data, evidence and credentials')], max_length=2)),

@@ -211,7 +211,7 @@ def approve(action: Action, *, by: Any, digest: str | None = None) -> Approval:
         taken.refuse_if(approve_blockers(action))
         current = spec_digest(action, chosen)
         taken.refuse_if(
-            ["The action has changed since you looked: read it again."] if (digest or current) != current else []
+            ["The action has changed since you looked: read it again."] if digest not in (None, current) else []
         )
         mine = action.approvals.filter(digest=current, by=by, expires_at__gt=taken.at)
         taken.refuse_if([f"You have approved “{action}” already."] if mine.exists() else [])

@@ -59,7 +59,9 @@ def _replace(taken: Taken, replaced: Target) -> None:
     """What ran for the old target is due again for the new one, once that is confirmed."""
     replaced.replaced_at = taken.at
     replaced.save(update_fields=["replaced_at"])
-    Attempt.objects.filter(action__incident=taken.incident, state=AttemptState.QUEUED).update(
+    # By ids: in an UPDATE over a join, PostgreSQL does not look again at the state of a row just claimed.
+    actions = list(taken.incident.actions.values_list("pk", flat=True))
+    Attempt.objects.filter(action__in=actions, state=AttemptState.QUEUED).update(
         state=AttemptState.CANCELLED, finished_at=taken.at, sentence="The target was replaced before it started."
     )
     again = taken.incident.actions.exclude(state__in=[ActionState.WAIVED])

@@ -10,12 +10,13 @@ import signal
 import time
 from collections.abc import Iterable
 from contextlib import suppress
+from pathlib import Path
 
 GRACE_SECONDS = 2.0
 
 
 class Guard:
-    """Names process groups and folders that must not outlive this process."""
+    """Names process groups, folders and files that must not outlive this process."""
 
     def __init__(self) -> None:
         """Fork the watcher, in a session of its own so that a signal to our group does not reach it."""
@@ -39,12 +40,16 @@ class Guard:
         """Remove this folder when we end."""
         os.write(self._writing, f"folder {folder}\n".encode())
 
+    def over_file(self, file: str) -> None:
+        """Remove this file when we end."""
+        os.write(self._writing, f"file {file}\n".encode())
+
 
 def _watch(reading: int) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     with os.fdopen(reading) as told:
-        groups, folders = _named(told)
+        groups, folders, files = _named(told)
     _signal_all(groups, signal.SIGTERM)
     deadline = time.monotonic() + GRACE_SECONDS
     while any(map(_is_alive, groups)) and time.monotonic() < deadline:
@@ -52,11 +57,13 @@ def _watch(reading: int) -> None:
     _signal_all(groups, signal.SIGKILL)
     for folder in folders:
         shutil.rmtree(folder, ignore_errors=True)
+    for file in files:
+        Path(file).unlink(missing_ok=True)
 
 
-def _named(told: Iterable[str]) -> tuple[list[int], list[str]]:
+def _named(told: Iterable[str]) -> tuple[list[int], list[str], list[str]]:
     groups: dict[int, None] = {}
-    folders = []
+    paths: dict[str, list[str]] = {"folder": [], "file": []}
     for line in told:
         kind, _, value = line.rstrip("\n").partition(" ")
         if kind == "group":
@@ -64,8 +71,8 @@ def _named(told: Iterable[str]) -> tuple[list[int], list[str]]:
         elif kind == "ended":
             groups.pop(int(value), None)
         else:
-            folders.append(value)
-    return list(groups), folders
+            paths[kind].append(value)
+    return list(groups), paths["folder"], paths["file"]
 
 
 def _signal_all(groups: list[int], number: signal.Signals) -> None:

@@ -48,6 +48,8 @@ def _run(crew: Crew, sockets: list[socket.socket], options: argparse.Namespace, 
         users = json.loads(crew.places.users_file.read_text())
         announce.to_person(crew.places, users, time.time() - began)
         if options.ready_file:
+            # Whoever waits for the file of the next start is not to read this one.
+            crew.guard.over_file(str(options.ready_file.absolute()))
             announce.to_program(options.ready_file, crew.places, users)
         return _play(crew.places, users) if options.walkthrough else crew.watch()
     finally:

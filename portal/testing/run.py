@@ -57,7 +57,7 @@ def _pytest(running: list[Engine], arguments: list[str], folder: Path, *, quick:
     for engine in running:
         first = engine is running[0]
         output = None if first else (folder / f"{engine.name}.out").open("w")
-        left_out = _once(engine, quick=quick) | _shared(engine, running)
+        left_out = _once(engine, quick=quick) | _shared(engine, running, quick=quick)
         processes[engine] = subprocess.Popen(
             [sys.executable, "-m", "pytest", *_options(engine, folder, colour=not first), *arguments],
             cwd=ROOT,
@@ -94,11 +94,17 @@ def _once(engine: Engine, *, quick: bool) -> dict[str, str]:
     return {}
 
 
-def _shared(engine: Engine, running: list[Engine]) -> dict[str, str]:
-    """What uses no database has nothing to show twice: it runs once, beside SQLite, which has less to do."""
-    if len(running) > 1 and engine.name == "postgresql":
-        return {"LASTGOOD_DATABASE_ONLY": "what uses no database: run once, beside SQLite"}
-    return {}
+def _shared(engine: Engine, running: list[Engine], *, quick: bool) -> dict[str, str]:
+    """What uses no database has nothing to show twice: it runs once, beside SQLite, which has less to do.
+
+    Under --quick the two engines also share the rules: each one is tested on one of them, by its name.
+    """
+    if len(running) == 1:
+        return {}
+    shared = {"LASTGOOD_HALF": str(running.index(engine))} if quick else {}
+    if engine.name == "postgresql":
+        shared["LASTGOOD_DATABASE_ONLY"] = "what uses no database: run once, beside SQLite"
+    return shared
 
 
 def _parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:

@@ -17,11 +17,11 @@ COLOURS: dict[str, Any] = {"runOnly": {"type": "rule", "values": ["color-contras
 # What is wider than the screen, unless it lies in a part that scrolls by itself; the page as a whole comes first.
 TOO_WIDE = """width => {
   const scrolls = element => ["auto", "scroll", "hidden", "clip"].includes(getComputedStyle(element).overflowX);
-  const held = element => { for (let up = element.parentElement; up; up = up.parentElement) if (scrolls(up)) return true; };
+  const held = ({ parentElement: up }) => Boolean(up) && (scrolls(up) || held(up));
   const room = document.documentElement.scrollWidth;
   const wide = [...document.querySelectorAll("body *")].filter(element => {
-    const box = element.getBoundingClientRect();
-    return box.width > 0 && (box.right > width + 1 || box.left < -1) && !element.closest(".sr, .skip") && !held(element);
+    const { left, right } = element.getBoundingClientRect();
+    return right > left && (right > width + 1 || left < -1) && !element.closest(".sr, .skip") && !held(element);
   });
   const named = wide.slice(0, 3).map(element => element.outerHTML.slice(0, 120));
   return room > width || wide.length ? [`${room} px wide`, ...named] : [];

@@ -46,7 +46,7 @@ def test_no_act_of_people_is_possible_once_an_incident_is_closed(act: Act) -> No
 def test_a_refusal_names_the_act_and_the_phases() -> None:
     sentence = lifecycle.refusal(Act.CLOSE, Phase.DECLARED)
 
-    assert sentence == "Close the incident is possible while the incident is review; it is declared."
+    assert sentence == "“Close the incident” is possible while the incident is in review; it is declared."
 
 
 def test_the_drawing_in_the_docs_is_the_table() -> None:

@@ -1,6 +1,7 @@
 """What holds for every test: none is skipped in silence, some run once, the evidence triggers let Django clean up."""
 
 import os
+import zlib
 from collections.abc import Generator, Iterator
 
 import pytest
@@ -31,7 +32,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _is_left_out(item: pytest.Item) -> bool:
     if any(item.get_closest_marker(name) for name in ONCE):
         return bool(os.environ.get("LASTGOOD_LEAVE_OUT"))
-    return bool(os.environ.get("LASTGOOD_DATABASE_ONLY")) and not _uses_database(item)
+    if not _uses_database(item):
+        return bool(os.environ.get("LASTGOOD_DATABASE_ONLY"))
+    half = os.environ.get("LASTGOOD_HALF")
+    return half is not None and zlib.crc32(item.nodeid.encode()) % 2 != int(half)
 
 
 def _uses_database(item: pytest.Item) -> bool:
@@ -43,6 +47,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     """Say what was left out and why."""
     if number := config.stash.get(LEFT_OUT, 0):
         why = [os.environ[name] for name in ("LASTGOOD_LEAVE_OUT", "LASTGOOD_DATABASE_ONLY") if os.environ.get(name)]
+        if "LASTGOOD_HALF" in os.environ:
+            why.append("--quick tests each rule on one of the two engines")
         terminalreporter.write_line(f"{number} tests left out ({'; '.join(why)})")
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import io
 from datetime import timedelta
 
 import pytest
 from django.db.models import F
+from pypdf import PdfReader
 
 from comms import tasks
 from comms.models import Report, ReportState
-from comms.reports import queue
+from comms.reports import document, queue
 from comms.reports.request import once_more, request
 from incidents import clock
-from incidents.evidence import log
+from incidents.evidence import chain, log
 from incidents.models import Incident
 from incidents.steps import declare
 from incidents.terms import Phase
@@ -63,6 +65,32 @@ def test_the_report_of_a_closed_incident_can_be_read_back(crew: Crew) -> None:
         "Inês Duarte",
     ):
         assert said in text
+
+
+def test_the_report_carries_the_log_that_it_can_be_checked_against(crew: Crew) -> None:
+    incident = make_incident(crew)
+    report = queue.ask(incident.pk)
+
+    queue.run(report.pk)
+
+    report.refresh_from_db()
+    with report.file.open("rb") as file:
+        reader = PdfReader(io.BytesIO(file.read()))
+    [attached] = reader.attachments["evidence.jsonl"]
+    verdict = chain.verify(chain.read_jsonl(attached.splitlines()))
+    incident.chain.refresh_from_db()
+    assert attached == b"".join(log.jsonl(incident.chain))
+    assert (verdict.is_intact, verdict.count, verdict.head) == (True, 6, incident.chain.hash)
+    assert f"head {verdict.head[:16]}" in reader.pages[1].extract_text()
+
+
+def test_a_log_that_is_too_large_is_not_attached(crew: Crew, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(document, "MOST_ATTACHED", 100)
+
+    written = document.written(make_incident(crew))
+
+    assert written.evidence == b""
+    assert "exported beside it" in written.html
 
 
 def test_the_same_entry_gives_the_same_bytes(crew: Crew) -> None:

@@ -50,5 +50,5 @@ def test_an_act_in_the_wrong_phase_is_409_and_says_when_it_is_possible(crew: Cre
 
     assert refused["type"] == "urn:lastgood:refused"
     assert refused["blockers"] == [
-        "Lift a freeze measure is possible while the incident is verifying, unfreezing; it is declared."
+        "“Lift a freeze measure” is possible while the incident is verifying or unfreezing; it is declared."
     ]

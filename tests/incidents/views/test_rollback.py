@@ -47,7 +47,7 @@ def test_no_plan_is_made_before_the_target_is_confirmed() -> None:
 
     response = visitor.send("make_plan")
 
-    assert told(response) == ["Make the rollback plan is possible while the incident is targeted; it is declared."]
+    assert told(response) == ["“Make the rollback plan” is possible while the incident is targeted; it is declared."]
     assert not incident.actions.exists()
 
 
@@ -78,7 +78,7 @@ def test_an_action_is_not_added_before_the_plan() -> None:
     response = at(make_incident(crew), crew.commander).send("add_action", **ADDED)
 
     assert refusals(response) == [
-        "Add an action is possible while the incident is rolling back, verifying; it is declared."
+        "“Add an action” is possible while the incident is rolling back or verifying; it is declared."
     ]
 
 
