@@ -71,7 +71,7 @@ def _attempt(action: Action, row: Attempt) -> AttemptFact:
         number=row.number,
         state=row.state,
         word=row.get_state_display(),
-        how="by hand" if row.by_hand else str(action.connector or "connector"),
+        how="by hand" if row.by_hand else f"by {action.connector or 'a connector'}",
         by=str(row.requested_by),
         approved_by=str(row.approved_by or ""),
         begun_at=row.started_at,

@@ -14,7 +14,7 @@ from comms import notices
 from comms.reports import queue
 from incidents import clock
 from incidents.evidence import attachments
-from incidents.models import Action, Connector, Incident, Wiring
+from incidents.models import Connector, Incident, Wiring
 from incidents.steps import attempts, cleanup, declare, deliver, four_eyes, freeze, roles, rollback, unfreeze, verify
 from incidents.steps import target as targets
 from incidents.terms import (
@@ -33,7 +33,7 @@ from incidents.terms import (
     Track,
 )
 from tests.comms.world import arrive, issue
-from tests.factories import Crew, confirm_target, make_incident, pass_gate, walk
+from tests.factories import Crew, confirm_target, make_incident, pass_gate
 
 LONG = "projection_rebuild_0412_" * 5
 
@@ -183,11 +183,3 @@ def _write_down(incident: Incident, crew: Crew) -> None:
     deliver.add_safeguard(
         incident, gap=LONG, change=f"Linter for {LONG}", link=f"https://git.example.test/{LONG}", by=crew.commander
     )
-
-
-def stand_by(action: Action) -> str:
-    """What tells one action's page from another's."""
-    return f"{action.state} {action.connector_id or 'by hand'}"
-
-
-__all__ = ["LONG", "at_the_gates", "at_work", "walk"]

@@ -15,6 +15,7 @@ from tests.comms.world import eventful_incident
 from tests.e2e import addresses, rooms
 from tests.e2e.looking import faults
 from tests.factories import Crew, UserFactory
+from tests.servers.browser import Console
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -55,12 +56,30 @@ def test_every_page_of_a_closed_incident_for_an_auditor(
     assert "\n".join(look_at_all(incident, auditor, open_page, PHONE)) == ""
 
 
+@pytest.mark.parametrize("width", [WIDE, PHONE])
+def test_the_pages_that_meet_a_stranger(
+    crew: Crew, open_page: Callable[..., Page], console: Console, width: int
+) -> None:
+    console.allow("status of 404")
+
+    nobody = shown(open_page, None, width)
+    somebody = shown(open_page, crew.outsider, width)
+
+    assert faults(nobody, "/sign-in/?next=/declare/", width) == []
+    assert faults(somebody, "/incidents/RB-2026-0999/", width) == []
+    assert "404" in somebody.get_by_role("main").inner_text()
+
+
+def shown(open_page: Callable[..., Page], person: Any, width: int) -> Page:
+    """A page of this form factor. Colours that still move from light to dark would be judged half-way."""
+    return open_page(person, width=width, reduced_motion="reduce", **FORM_FACTORS[width])
+
+
 def look_at_all(incident: Incident, person: Any, open_page: Callable[..., Page], width: int) -> list[str]:
     """What is wrong with any page."""
     client = Client()
     client.force_login(person)
-    # Colours that are still moving from light to dark would be judged half-way.
-    page = open_page(person, width=width, reduced_motion="reduce", **FORM_FACTORS[width])
+    page = shown(open_page, person, width)
     found = addresses.pages(client, incident)
     assert len(found) > 25
     return [f"{address} {fault}" for address in found for fault in faults(page, address, width)]
