@@ -1,4 +1,4 @@
-"""What people do at the pages, one function for each act, as a person would describe it."""
+"""What people do at the pages, one function for each act."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 from tests.e2e.someone import Someone
 
+BY_THE_WORKER = 60_000  # milliseconds that a person waits for what the worker does
 LOG = {"mimeType": "text/plain", "buffer": b"exit 0\n"}
 
 
@@ -60,17 +61,17 @@ def run_by_connector(owner: Someone, action: str) -> None:
     """Start an action and watch its page until the worker is done with it."""
     page = owner.open(f"rollback/{action}/")
     owner.press("Run it now")
-    page.locator("#live", has_text="Done").wait_for()
+    page.locator("#live", has_text="Done").wait_for(timeout=BY_THE_WORKER)
 
 
-def clean_up(owner: Someone, area: Any, files: dict[str, Any] = LOG) -> None:
+def clean_up(owner: Someone, area: Any) -> None:
     """Tick every item of an area and bring a file for each piece of evidence it asks for, in one form."""
     page = owner.open(f"cleanup/{area.key}/")
     for item in area.items:
         page.get_by_role("checkbox", name=item.name).check()
     page.get_by_label("Note on what you tick").fill("Looked at each")
     for wanted in area.evidence:
-        page.get_by_label(f"{wanted.name}: file").set_input_files({"name": f"{wanted.key}.log", **files})
+        page.get_by_label(f"{wanted.name}: file").set_input_files({"name": f"{wanted.key}.log", **LOG})
     owner.press("Record")
 
 
@@ -85,7 +86,7 @@ def record_gate(lead: Someone, gate: str, outcome: str, note: str) -> None:
 def run_gate(lead: Someone, gate: str) -> None:
     page = lead.open(f"verify/{gate}/")
     lead.press("Run the check")
-    page.locator("#live", has_text="Pass").wait_for()
+    page.locator("#live", has_text="Pass").wait_for(timeout=BY_THE_WORKER)
 
 
 def carry_baseline(commander: Someone, second: Someone, gate: str) -> None:
@@ -119,7 +120,7 @@ def send_update(owner: Someone, kind: str) -> None:
     page = owner.open("notices/")
     card = page.get_by_role("region", name=f"Update {kind}")
     owner.press("Send to 2 recipients", on=card)
-    page.locator("#fact", has_text="2 of 2").wait_for()
+    page.locator("#fact", has_text="2 of 2").wait_for(timeout=BY_THE_WORKER)
 
 
 def deliver(commander: Someone, root_cause: str) -> None:
@@ -144,7 +145,7 @@ def take_report(person: Someone) -> bytes:
     """Watch the page until the worker has made the PDF, which closing asks for, and download it."""
     page = person.open("report/")
     link = page.get_by_role("link", name="Download PDF")
-    link.wait_for()
+    link.wait_for(timeout=BY_THE_WORKER)
     with page.expect_download() as download:
         link.click()
     return download.value.path().read_bytes()

@@ -66,7 +66,9 @@ def of(incident: Incident) -> dict[str, list[str]]:
 
 def _filled(route: str, known: dict[tuple[str, str], list[Any]]) -> list[str]:
     places = list(PLACE.finditer(route))
-    choices = product(*(known[place["before"], place["name"]] for place in places))
+    # What stands behind a place are the acts of one thing: they answer with its page, so one thing is enough for them.
+    most = [1 if route[place.end() :].strip("/") else None for place in places]
+    choices = product(*(known[place["before"], place["name"]][:some] for place, some in zip(places, most, strict=True)))
     return ["/" + _put(route, places, values) for values in choices]
 
 
