@@ -13,6 +13,7 @@ from portal.bootstrap.places import LOCKS, ROOT
 
 MARKER = ".lastgood-data"
 # What the prepared database depends on; while none of it changes, a warm start skips migrations and seed.
+PREPARED_WORDS = 3  # fingerprint, port of the portal, port of the receiver
 SOURCES = (
     "*/migrations/*.py",
     "*/*/migrations/*.py",
@@ -89,3 +90,10 @@ def fingerprint() -> str:
     for path in files:
         digest.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes())
     return digest.hexdigest()
+
+
+def receiver_port(folder: Path) -> int:
+    """The port that the connectors of this folder speak to since it was prepared; 0 before."""
+    prepared = folder / "prepared"
+    words = prepared.read_text().split() if prepared.exists() else []
+    return int(words[-1]) if len(words) == PREPARED_WORDS and words[-1].isdecimal() else 0

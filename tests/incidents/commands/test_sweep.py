@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -11,9 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.conf import settings
 from django.core.management import call_command
-from django.db import connection
 
 from incidents.models import Action, Attempt, Connector, GateRun, Wiring, WorkerBeat
 from incidents.steps import rollback, verify
@@ -64,7 +61,7 @@ def test_one_sweep_takes_back_what_a_lost_worker_held() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_loop_runs_actions_and_gates_without_a_broker(tmp_path: Path) -> None:
+def test_the_loop_runs_actions_and_gates_without_a_broker(tmp_path: Path, process_env: dict[str, str]) -> None:
     acting, checking = make_crew(), make_crew()
     wire(acting, "3a-redeploy")
     Wiring.objects.create(product=checking.product, key="smoke", connector=Connector.objects.get())
@@ -75,7 +72,7 @@ def test_the_loop_runs_actions_and_gates_without_a_broker(tmp_path: Path) -> Non
     with (tmp_path / "log").open("w+") as log:
         worker = subprocess.Popen(
             [sys.executable, str(ROOT / "manage.py"), "sweep", "--loop", "--every", "0.2"],
-            env=environment(),
+            env=process_env | {"REDIS_URL": NO_BROKER, "LASTGOOD_COMMANDS": COMMANDS},
             stdout=log,
             stderr=subprocess.STDOUT,
         )
@@ -91,17 +88,6 @@ def test_the_loop_runs_actions_and_gates_without_a_broker(tmp_path: Path) -> Non
     assert (run.state, run.outcome) == (AttemptState.SUCCEEDED, GateOutcome.PASS)
     assert Action.objects.get(pk=attempt.action_id).state == ActionState.SUCCEEDED
     assert code == 0
-
-
-def environment() -> dict[str, str]:
-    test = connection.settings_dict
-    if connection.vendor == "sqlite":
-        url = f"sqlite:///{test['NAME']}"
-    else:
-        host = f"{test['HOST'] or '127.0.0.1'}:{test['PORT']}"
-        url = f"postgres://{test['USER']}:{test['PASSWORD']}@{host}/{test['NAME']}"
-    ours = {"DATABASE_URL": url, "REDIS_URL": NO_BROKER, "LASTGOOD_COMMANDS": COMMANDS}
-    return os.environ | ours | {"SECRET_KEY": settings.SECRET_KEY, "DJANGO_SETTINGS_MODULE": "portal.settings"}
 
 
 def _is_done(attempt: Attempt, run: GateRun) -> bool:

@@ -124,6 +124,6 @@ def test_what_has_become_impossible_is_said(crew: Crew, incident: Incident, prop
 
     response = at(incident, crew[Role.API_LEAD]).send("proposal_confirm", proposal.pk)
 
-    assert "it is review" in told(response)[0]
+    assert "it is in review" in told(response)[0]
     proposal.refresh_from_db()
     assert proposal.decided_at is None
