@@ -12,8 +12,8 @@ from pathlib import Path
 from portal.bootstrap.places import LOCKS, ROOT
 
 MARKER = ".lastgood-data"
-# What the prepared database depends on; while none of it changes, a warm start skips migrations and seed.
 PREPARED_WORDS = 3  # fingerprint, port of the portal, port of the receiver
+# What the prepared database depends on; while none of it changes, a warm start skips migrations and seed.
 SOURCES = (
     "*/migrations/*.py",
     "*/*/migrations/*.py",

@@ -72,10 +72,8 @@ def _crew(options: argparse.Namespace) -> Iterator[tuple[Crew, list[socket.socke
     with folder.claimed(data, fresh=options.fresh), ports.claimed(options.port) as port, valkey.socket_in(data) as path:
         # After the claims, which the watcher is to hold until the last child is gone; before the mail server's socket.
         guard = Guard()
-        (smtp, smtp_port), (receiver, receiver_port) = (
-            ports.listening(),
-            ports.listening(folder.receiver_port(data) or port + 1),
-        )
+        smtp, smtp_port = ports.listening()
+        receiver, receiver_port = ports.listening(folder.receiver_port(data) or port + 1)
         yield Crew(services.Places(data, port, smtp_port, receiver_port, path), guard), [smtp, receiver]
 
 

@@ -88,7 +88,7 @@ def _options(engine: Engine, folder: Path, *, colour: bool) -> list[str]:
 def _once(engine: Engine, *, quick: bool) -> dict[str, str]:
     """Why tests marked browser, faults or bench are left out of this process, if they are."""
     if quick:
-        return {"LASTGOOD_LEAVE_OUT": "browser, faults and bench: not under --quick"}
+        return {"LASTGOOD_LEAVE_OUT": "browser, faults, bench, thorough: not under --quick", "LASTGOOD_QUICK": "1"}
     if engine.name != "postgresql":
         return {"LASTGOOD_LEAVE_OUT": "browser, faults and bench: run once, on PostgreSQL"}
     return {}
@@ -111,7 +111,7 @@ def _parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
     parser = argparse.ArgumentParser(
         prog="manage.py test", allow_abbrev=False, epilog="Everything else goes to pytest: paths, -k, -x …"
     )
-    parser.add_argument("--quick", action="store_true", help="without browser, fault and benchmark tests")
+    parser.add_argument("--quick", action="store_true", help="without browser, fault, benchmark and thorough tests")
     parser.add_argument("--engine", choices=engines.NAMES, default=os.environ.get("LASTGOOD_TEST_ENGINE"))
     parser.add_argument("--no-checks", action="store_true", help="without ruff, mypy, djade and the migration check")
     return parser.parse_known_args(arguments)

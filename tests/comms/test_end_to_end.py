@@ -18,7 +18,7 @@ from tests.comms.world import issue, told_crew
 from tests.factories import make_incident, walk
 from tests.servers.smtp import SmtpSink
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.thorough]
 
 
 def until(row: Any, state: str, *, seconds: float = 40) -> None:

@@ -32,6 +32,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _is_left_out(item: pytest.Item) -> bool:
     if any(item.get_closest_marker(name) for name in ONCE):
         return bool(os.environ.get("LASTGOOD_LEAVE_OUT"))
+    if item.get_closest_marker("thorough") and os.environ.get("LASTGOOD_QUICK"):
+        return True
     if not _uses_database(item):
         return bool(os.environ.get("LASTGOOD_DATABASE_ONLY"))
     half = os.environ.get("LASTGOOD_HALF")

@@ -19,7 +19,7 @@ from incidents.terms import Level, Phase
 from tests.comms.world import eventful_incident
 from tests.factories import Crew, make_incident
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.thorough]
 BOOK = parse(SHIPPED.read_text(encoding="utf-8"))
 
 

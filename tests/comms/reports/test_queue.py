@@ -22,7 +22,7 @@ from tests.comms.reports.reading import text_of
 from tests.comms.world import eventful_incident
 from tests.factories import Crew, make_incident, walk
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.thorough]
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,7 @@ from incidents.models import EvidenceChain, EvidenceEntry
 from tests.factories import make_crew, make_incident
 from tests.incidents.admin.given import address, clerk
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.thorough]
 
 
 def admin_routes(*models: str) -> list[str]:

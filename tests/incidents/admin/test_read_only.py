@@ -19,7 +19,7 @@ from incidents.terms import Level, Measure, Phase, Role
 from tests.factories import Crew, make_crew, make_incident
 from tests.incidents.admin.given import address, clerk, model_pages
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.thorough]
 
 CONFIGURATION = {"Product", "Connector", "Wiring", "AuditGrant"}
 HIDDEN = {"ReferenceCounter", "TargetFence", "WorkerBeat", "IncidentUserObjectPermission", "Environment", "RosterEntry"}

@@ -19,7 +19,7 @@ from incidents.terms import Act, Measure, Phase, Role
 from portal.api import api
 from tests.factories import Crew, UserFactory, make_crew, make_incident
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.thorough]
 
 WHY = {"reason": "Because"}
 UPLOAD = object()

@@ -17,7 +17,7 @@ from incidents.models import Incident
 from incidents.terms import Phase
 from tests.factories import Crew, make_incident
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.thorough]
 
 
 def good(crew: Crew) -> dict[str, Any]:

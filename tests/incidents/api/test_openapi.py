@@ -26,7 +26,7 @@ from incidents.terms import Phase as IncidentPhase
 from portal.wsgi import application
 from tests.factories import Crew, make_incident
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.thorough]
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 
 

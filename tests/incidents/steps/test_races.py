@@ -43,7 +43,7 @@ from tests.factories import (
 )
 from tests.incidents.steps.at_once import at_once
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.thorough]
 ONCE = ["done", "refused"]
 
 

@@ -28,7 +28,7 @@ from incidents.terms import (
 )
 from tests.factories import Crew, confirm_target, make_crew, make_incident, pass_gate
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.thorough]
 
 BAD = {"too long": "x" * 30_000, "a NUL": "a\x00b", "half a character": "a\ud800b"}
 Write = Callable[[Incident, Crew, str], Any]

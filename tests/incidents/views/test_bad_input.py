@@ -13,7 +13,7 @@ from incidents.terms import GateOutcome, Phase, Role
 from tests.factories import Crew, make_crew, make_incident, pass_gate
 from tests.incidents.views.pages import at, refusals, text_of, told
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.thorough]
 
 KEY = "3a-redeploy"
 EXCEPTION = {"measure": "merges", "subject": "PR-1", "reason": "r", "expires_at": "2099-01-01T00:00"}

@@ -11,7 +11,7 @@ from tests.incidents.board.given import write_notes
 from tests.incidents.views.pages import at
 from tests.incidents.views.visiting import signed_in, statements
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.thorough]
 
 SESSION_AND_USER = 2
 FRAME = 1

@@ -15,7 +15,7 @@ from incidents.terms import Act, Kind, Level, Phase, Role
 from tests.factories import Crew, make_crew, make_incident
 from tests.incidents.views.pages import STEP_PAGES, at
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.thorough]
 
 INLINE = re.compile(rb"<style|\sstyle=|<script(?![^>]*\ssrc=)[^>]*>|\son\w+=|javascript:")
 

@@ -14,7 +14,7 @@ from incidents.terms import Aspect, Level, Phase, Role
 from tests.factories import Crew, inform, make_crew, make_incident
 from tests.incidents.views.pages import Visitor, at, text_of
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.thorough]
 
 
 @pytest.fixture
