@@ -76,7 +76,8 @@ class Taken:
 
     def refuse_repeat(self, kind: Kind, **facts: Any) -> None:
         """A form sent twice is one act: refuse what the log's last entry says already, by the same person."""
-        last = log.entries_of(self.incident).last()
+        # By the chain's own key: joined over the incident, PostgreSQL reads each old version of the head's row.
+        last = self.incident.chain.entries.latest("seq")
         by_me = last.kind == kind and last.actor.get("id") == str(self.by.public_id)
         if by_me and last.body | facts == last.body:
             raise Refused("This is on record already: you have just sent it.")
