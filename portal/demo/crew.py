@@ -56,7 +56,7 @@ class Crew:
     def kill_all(self) -> None:
         """End every part at once."""
         for child in self.children:
-            child.kill()
+            child.strike()
 
     def _start(self, child: Child) -> Child:
         self.children.append(child.start())

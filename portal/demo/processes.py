@@ -66,10 +66,14 @@ class Child:
         self.kill()
 
     def kill(self) -> None:
-        """End the whole group at once."""
+        """End the whole group at once, and wait for it."""
+        self.strike()
+        self.process.wait()
+
+    def strike(self) -> None:
+        """End the whole group without waiting: a signal handler may have interrupted a wait that holds its lock."""
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
 
 
 def wait_until(holds: Callable[[], bool], *, seconds: float, every: float = 0.03) -> bool:
