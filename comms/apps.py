@@ -5,4 +5,6 @@ class CommsConfig(AppConfig):
     name = "comms"
 
     def ready(self) -> None:
-        from comms import receivers  # noqa: F401
+        from comms import completeness, receivers  # noqa: F401
+
+        completeness.register()

@@ -6,15 +6,19 @@ import hashlib
 import uuid
 from collections.abc import Iterator, Sequence
 
+import structlog
 from django.db.models.functions import Now
 
 from comms import mail
 from comms.clean import NotAMailbox, mailbox
 from comms.drafts import Words
 from comms.models import Delivery, DeliveryState, Notice
+from incidents.evidence import checkpoints, keys
 from incidents.models import EvidenceChain, Incident
 from incidents.steps.base import Taken
 from incidents.terms import NoticeKind
+
+log = structlog.get_logger()
 
 
 def queue(taken: Taken, notice: Notice, words: Words, people: Sequence[tuple[str, str]]) -> None:
@@ -24,7 +28,7 @@ def queue(taken: Taken, notice: Notice, words: Words, people: Sequence[tuple[str
         people: names and addresses; one that no mail server takes fails at once and holds up nobody else.
     """
     chain = EvidenceChain.objects.get(incident=taken.incident)
-    letter = mail.written(taken.incident, NoticeKind(notice.kind), words, chain)
+    letter = mail.written(taken.incident, NoticeKind(notice.kind), words, chain, _checkpoint(chain, notice))
     shared = mail.payload(letter, notice.pk.hex)
     first = first_mails(taken.incident)
     rows = []
@@ -35,6 +39,16 @@ def queue(taken: Taken, notice: Notice, words: Words, people: Sequence[tuple[str
     if not any(row.state == DeliveryState.QUEUED for row in rows):
         taken.refuse_if(["None of the recipients has an address that a mail server takes: mend one first."])
     Delivery.objects.bulk_create(rows, batch_size=200)
+
+
+def _checkpoint(chain: EvidenceChain, notice: Notice) -> str | None:
+    """What is signed of the log now. An update goes out also where nothing can be signed: the alarm is raised there."""
+    try:
+        found = checkpoints.sign(chain, notice.name)
+    except (checkpoints.Uncertain, keys.NoKey) as error:
+        log.warning("checkpoint.refused", incident=notice.incident_id, reason=str(error))
+        return None
+    return found.note if found else None
 
 
 def _addresses(people: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str, str]]:

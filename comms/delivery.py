@@ -183,7 +183,12 @@ def _close(taken: Taken, notice: Notice) -> None:
     notice.state = NoticeState.SENT if sent else NoticeState.FAILED
     notice.sent_at = taken.at if sent else None
     notice.save(update_fields=["state", "sent_at"])
-    facts = {"notice": notice.kind, "notice_id": str(notice.pk), "sent": len(sent), "failed": len(copies) - len(sent)}
+    facts: dict[str, Any] = {
+        "notice": notice.kind,
+        "notice_id": str(notice.pk),
+        "sent": len(sent),
+        "failed": len(copies) - len(sent),
+    }
     if not sent:
         taken.record(Kind.NOTE_ADDED, f"{notice.name} reached nobody: all {len(copies)} copies failed", **facts)
         return

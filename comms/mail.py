@@ -21,9 +21,11 @@ from django.template.loader import render_to_string
 from comms.clean import one_line
 from comms.drafts import DRILL_LINE, Words
 from comms.models import Notice
+from incidents.evidence import letters
 from incidents.models import EvidenceChain, Incident
 from incidents.terms import NoticeKind
 
+_UTF8 = {"charset": "utf-8"}
 _FACT = re.compile(r"([A-Z][^:\n]{1,40}): (\S.*)")
 
 
@@ -34,10 +36,17 @@ class Letter:
     subject: str
     text: str
     html: str
+    checkpoint: str | None = None
 
 
-def written(incident: Incident, kind: NoticeKind, words: Words, chain: EvidenceChain) -> Letter:
-    """The whole letter: the words, where they belong, and the log's head, so that every inbox is a witness."""
+def written(
+    incident: Incident, kind: NoticeKind, words: Words, chain: EvidenceChain, checkpoint: str | None = None
+) -> Letter:
+    """The whole letter: the words, where they belong, and the log's head, so that every inbox is a witness.
+
+    Args:
+        checkpoint: the signed note that goes along as a file; None where the log could not be signed.
+    """
     context = {
         "subject": words.subject,
         "body": words.body,
@@ -49,10 +58,16 @@ def written(incident: Incident, kind: NoticeKind, words: Words, chain: EvidenceC
         "level": f"{incident.level.value} {incident.level_text.name}",
         "drill": incident.drill,
         "url": settings.PUBLIC_URL + incident.get_absolute_url(),
-        "witness": f"Evidence log: entry {chain.seq}, head {chain.hash[:16]}",
+        "witness": _witness(chain, checkpoint),
     }
     text, html = (render_to_string(f"email/body.{end}", context) for end in ("txt", "html"))
-    return Letter(words.subject, text, "\n".join(line.strip() for line in html.splitlines() if line.strip()))
+    lines = "\n".join(line.strip() for line in html.splitlines() if line.strip())
+    return Letter(words.subject, text, lines, checkpoint)
+
+
+def _witness(chain: EvidenceChain, checkpoint: str | None) -> str:
+    attached = f". Signed in {letters.NAME}: keep this mail, it proves what the log held" if checkpoint else ""
+    return f"Evidence log: entry {chain.seq}, head {chain.hash[:16]}{attached}"
 
 
 def blocks(body: str) -> Iterator[dict[str, Any]]:
@@ -81,6 +96,11 @@ def payload(letter: Letter, boundary: str) -> bytes:
     message.set_content(letter.text, cte="quoted-printable")
     message.add_alternative(letter.html, subtype="html", cte="quoted-printable")
     message.set_boundary(f"=_{boundary}")
+    if letter.checkpoint:
+        # As bytes in base64, so that no mailer on the way changes one of those that were signed.
+        note = letter.checkpoint.encode()
+        message.add_attachment(note, maintype="text", subtype="plain", filename=letters.NAME, params=_UTF8)
+        message.set_boundary(f"=_{boundary}-mixed")
     return message.as_bytes()
 
 

@@ -203,7 +203,9 @@ def digest(words: Words) -> str:
 
 
 def record_issued(taken: Taken, notice: Notice) -> None:
-    number = notice.deliveries.count()
+    copies = notice.deliveries.order_by("message_id").values_list("message_id", "sha256")
+    frozen = [{"message_id": message_id, "sha256": sha256} for message_id, sha256 in copies]
+    number = len(frozen)
     people = "1 recipient" if number == 1 else f"{number} recipients"
     promised = notice.next_update_at.isoformat() if notice.next_update_at else None
     taken.record(
@@ -215,4 +217,5 @@ def record_issued(taken: Taken, notice: Notice) -> None:
         subject=notice.subject,
         words_sha256=notice.words_sha256,
         recipients=number,
+        copies=frozen,
     )

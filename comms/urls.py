@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import include, path
 
-from comms.views import notices, report
+from comms.views import bundle, notices, report
 
 app_name = "comms"
 
@@ -15,6 +15,7 @@ of_one_incident = [
     path("report/", report.page, name="report"),
     path("report/make/", report.make, name="make_report"),
     path("report.pdf", report.pdf, name="report_pdf"),
+    path("bundle.zip", bundle.bundle_zip, name="bundle_zip"),
     path("report.md", report.markdown, name="report_md"),
     path("followups.csv", report.follow_ups_csv, name="followups_csv"),
     path("followups.beads.jsonl", report.follow_ups_beads, name="followups_beads"),

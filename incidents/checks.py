@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.core.checks import Error, Tags, register
 from django.db import connection
 
 from incidents.connectors import allowlist
 from incidents.dispatch import limits
-from incidents.evidence import triggers
+from incidents.evidence import scanner, triggers
 
 
 @register(Tags.database)
@@ -27,6 +28,21 @@ def evidence_is_append_only(databases: Any = None, **_: Any) -> list[Error]:
     if lost := triggers.missing(connection):
         hint = "Run manage.py migrate: it makes them again."
         return [Error(f"Evidence triggers are missing: {', '.join(lost)}.", hint=hint, id="incidents.E002")]
+    return []
+
+
+@register(Tags.security)
+def scanner_can_be_asked(**_: Any) -> list[Error]:
+    if settings.SCAN_REQUIRED and not settings.CLAMD:
+        hint = "Set LASTGOOD_CLAMD, or leave LASTGOOD_SCAN_REQUIRED off."
+        return [
+            Error("Files must be scanned, and no scanner is set: none can be attached.", hint=hint, id="incidents.E004")
+        ]
+    try:
+        if settings.CLAMD:
+            scanner.place(settings.CLAMD)
+    except scanner.NotAnAddress as error:
+        return [Error(str(error), hint="Mend LASTGOOD_CLAMD.", id="incidents.E005")]
     return []
 
 

@@ -55,6 +55,24 @@ def values_of(row: Model, *, without: Iterable[str] = ()) -> Values:
     return {field.name: plain(getattr(row, field.name)) for field in fields}
 
 
+def page_of(model: type[Model]) -> RecordedAdmin:
+    """The page of the back office that edits these rows: it knows what of them enters the log."""
+    page = admin.site.get_model_admin(model)
+    assert isinstance(page, RecordedAdmin)  # noqa: S101 - configuration is edited on such pages only
+    return page
+
+
+def record_row(row: Model, *, by: Any, old: Values | None = None) -> None:
+    """Append the entry of a row that was made or changed outside the back office, by a command.
+
+    Args:
+        by: None for the portal itself.
+        old: the page's snapshot from before the change; None where the row is new.
+    """
+    page = page_of(type(row))
+    page.record_change(row, old, page.snapshot(row), by=by)
+
+
 class OfStaff(admin.options.BaseModelAdmin):
     """Who may open the admin runs the back office. No other right is looked at, a superuser's least of all.
 
@@ -123,21 +141,21 @@ class RecordedAdmin(OfStaff, admin.ModelAdmin):
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
         row = self.model._default_manager.get(pk=form.instance.pk)
-        self.record_change(request, row, form.recorded, self.snapshot(row))
+        self.record_change(row, form.recorded, self.snapshot(row), by=request.user)
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         with transaction.atomic():
             old, name = self.snapshot(obj), obj.pk
             super().delete_model(request, obj)
             obj.pk = name
-            self.record_change(request, obj, old, None)
+            self.record_change(obj, old, None, by=request.user)
 
     def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
         with transaction.atomic():
             for row in queryset:
                 self.delete_model(request, row)
 
-    def record_change(self, request: HttpRequest, row: Any, old: Values | None, new: Values | None) -> None:
+    def record_change(self, row: Any, old: Values | None, new: Values | None, *, by: Any) -> None:
         """Append the entry, unless nothing changed. `old` is None for a new row, `new` for a deleted one."""
         before, after = old or {}, new or {}
         changed = [name for name in {**before, **after} if before.get(name) != after.get(name) or None in (old, new)]
@@ -152,7 +170,7 @@ class RecordedAdmin(OfStaff, admin.ModelAdmin):
         what = f": {', '.join(map(self._label, changed))}" if verb == "changed" else ""
         record(
             capfirst(f"{self.opts.verbose_name} {self.spoken(row)} {verb}{what}"),
-            by=request.user,
+            by=by,
             thing=str(self.opts.model_name),
             identity=identity(row),
             old=shown_old,

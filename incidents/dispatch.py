@@ -5,17 +5,21 @@ from __future__ import annotations
 import os
 import socket
 import time
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.db.models.functions import Now
 
-from incidents.connectors import probe, registry
+from incidents.connectors import evidence_log, probe, registry
 from incidents.connectors.base import Job, Limits, Outcome
+from incidents.connectors.watch import Watch
 from incidents.models import Attempt, Connector, GateRun, WorkerBeat
 from incidents.steps import attempts, verify
 from incidents.terms import AttemptState, GateOutcome
+
+FETCH_SECONDS = 45.0
 
 
 def worker_name() -> str:
@@ -35,6 +39,13 @@ def limits() -> Limits:
         commands=settings.COMMANDS,
         alive_every_seconds=settings.ATTEMPT_LEASE_SECONDS / 3,
     )
+
+
+def fetch_evidence_log(url: str, token: str = "") -> evidence_log.Fetched:
+    """Fetch a foreign log while a person waits. Raises `evidence_log.NotFetched` with a sentence."""
+    most = settings.UPLOAD_MAX_BYTES
+    watch = Watch(FETCH_SECONDS, lambda: True, FETCH_SECONDS)
+    return evidence_log.fetch(url, replace(limits(), max_body=most), watch, most_bytes=most, token=token)
 
 
 def run_attempt(attempt_id: UUID | str) -> None:

@@ -68,6 +68,10 @@ ALLOWED: dict[Act, frozenset[Phase]] = {
     Act.ADD_SAFEGUARD: OPEN,
     Act.CLOSE: frozenset({Phase.REVIEW}),
     Act.CORRECT: frozenset(Phase),
+    # A request for erasure may come years later.
+    Act.ERASE: frozenset(Phase),
+    Act.VERIFY_FOREIGN: OPEN,
+    Act.ANNOTATE_FOREIGN: OPEN,
 }
 
 

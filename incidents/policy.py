@@ -60,6 +60,9 @@ ROLES: dict[Act, frozenset[Role]] = {
     Act.ADD_SAFEGUARD: ALL_ROLES,
     Act.CLOSE: _COMMANDER,
     Act.CORRECT: _COMMANDER,
+    Act.ERASE: _COMMANDER | {Role.SECURITY_LEAD},
+    Act.VERIFY_FOREIGN: _COMMANDER | {Role.DATA_EVIDENCE_LEAD},
+    Act.ANNOTATE_FOREIGN: _COMMANDER | {Role.DATA_EVIDENCE_LEAD},
 }
 
 # Acts the portal does on its own behalf, after a person asked for them: a worker settles, a sweep repeats.
@@ -109,7 +112,9 @@ def cleanup_waiver_needs_second(level: Level) -> bool:
 
 
 # Acts that always wait for a second person; the three above depend on the level or the thing.
-FOUR_EYES = frozenset({Act.ALLOW_EXCEPTION, Act.LOWER_LEVEL, Act.STAND_DOWN, Act.ACCEPT_RISK, Act.RESOLVE_UNKNOWN})
+FOUR_EYES = frozenset(
+    {Act.ALLOW_EXCEPTION, Act.LOWER_LEVEL, Act.STAND_DOWN, Act.ACCEPT_RISK, Act.RESOLVE_UNKNOWN, Act.ERASE}
+)
 
 
 def role_for(held: Collection[Role], act: Act, owner: Role | None = None) -> Role | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from incidents.views import action, cleanup, deliver, files, freeze, gate, rollback, target, unfreeze, verify
+from incidents.views import action, cleanup, deliver, files, foreign, freeze, gate, rollback, target, unfreeze, verify
 
 urlpatterns: list[URLPattern] = [
     path("freeze/", freeze.freeze, name="freeze"),
@@ -43,5 +43,8 @@ urlpatterns: list[URLPattern] = [
     path("deliver/follow-ups/", deliver.add_follow_up, name="add_follow_up"),
     path("deliver/safeguards/", deliver.add_safeguard, name="add_safeguard"),
     path("deliver/close/", deliver.close, name="close"),
+    path("foreign/", foreign.foreign, name="foreign"),
+    path("foreign/mark/", foreign.mark_foreign, name="mark_foreign"),
+    path("foreign/<int:seq>/", foreign.foreign_log, name="foreign_log"),
     path("files/<str:sha256>/", files.attachment, name="attachment"),
 ]

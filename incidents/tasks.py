@@ -11,7 +11,8 @@ from django.db.models.functions import Now
 from kombu.exceptions import OperationalError
 
 from incidents import dispatch
-from incidents.models import Attempt, GateRun
+from incidents.evidence import checkpoints, keys
+from incidents.models import Attempt, EvidenceChain, GateRun
 from incidents.steps import attempts, verify
 
 log = structlog.get_logger()
@@ -19,16 +20,16 @@ _QUIET_SECONDS = 30
 _quiet_until = 0.0
 
 
-def ring(task: Any, row_id: Any) -> bool:
+def ring(task: Any, *row_ids: Any) -> bool:
     """Publish a row's id; never raises, never waits long. After a failure the bell rests for half a minute."""
     global _quiet_until
     if time.monotonic() < _quiet_until:
         return False
     try:
-        task.apply_async([str(row_id)])
+        task.apply_async([str(row_id) for row_id in row_ids])
     except (OperationalError, OSError) as error:
         _quiet_until = time.monotonic() + _QUIET_SECONDS
-        log.warning("broker.unreachable", task=task.name, row=str(row_id), error=type(error).__name__)
+        log.warning("broker.unreachable", task=task.name, row=str(*row_ids), error=type(error).__name__)
         return False
     return True
 
@@ -53,3 +54,20 @@ def sweep() -> None:
             if ring(task, row_id):
                 model = Attempt if task is run_attempt else GateRun
                 model.objects.filter(pk=row_id).update(rung_at=Now())
+
+
+@shared_task
+def sign_checkpoint(incident_id: str) -> None:
+    try:
+        checkpoints.sign(EvidenceChain.objects.get(incident_id=incident_id), "act")
+    except (checkpoints.Uncertain, keys.NoKey) as error:
+        log.warning("checkpoint.refused", incident=incident_id, reason=str(error))
+
+
+@shared_task
+def sign_all_checkpoints() -> None:
+    checkpoints.sign_all()
+
+
+def ring_all_checkpoints() -> None:
+    ring(sign_all_checkpoints)

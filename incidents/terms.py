@@ -108,6 +108,14 @@ class BlockerKind(TextChoices):
     OTHER = "other", "Other"
 
 
+class ScanState(TextChoices):
+    """What is known of an uploaded file. A scanner that finds something refuses the file, so no state says so."""
+
+    NOT_SCANNED = "not_scanned", "Not scanned"
+    CLEAN = "clean", "Scanned, nothing found"
+    UNANSWERED = "unanswered", "The scanner did not answer"
+
+
 class Priority(TextChoices):
     P0 = "P0", "P0 now"
     P1 = "P1", "P1 next cycle"
@@ -172,6 +180,9 @@ class Act(TextChoices):
     ADD_SAFEGUARD = "add_safeguard", "Record a safeguard"
     CLOSE = "close", "Close the incident"
     CORRECT = "correct", "Correct a record"
+    ERASE = "erase", "Erase a personal value"
+    VERIFY_FOREIGN = "verify_foreign", "Verify a foreign evidence log"
+    ANNOTATE_FOREIGN = "annotate_foreign", "Mark affected runs in a foreign evidence log"
 
 
 class Kind(TextChoices):
@@ -224,3 +235,11 @@ class Kind(TextChoices):
     CLOSED = "incident.closed", "Incident closed"
     CORRECTED = "record.corrected", "Record corrected"
     CONFIGURED = "configuration.changed", "Configuration changed"
+    ERASED = "privacy.erased", "Personal value erased"
+    FOREIGN_VERIFIED = "foreign.verified", "Foreign evidence log verified"
+    FOREIGN_ANNOTATED = "foreign.annotated", "Affected runs marked"
+    CHECKPOINT_SIGNED = "checkpoint.signed", "Checkpoint signed"
+    KEY_MADE = "key.made", "Signing key made"
+    EVIDENCE_UNCERTAIN = "evidence.uncertain", "Evidence integrity uncertain"
+    CLOCK_SKEWED = "clock.skewed", "Clock went backwards"
+    HANDED_OUT = "custody.handed_out", "Evidence handed out"

@@ -6,10 +6,12 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from incidents.views import (
     board,
+    correct,
     declare,
     evidence,
     level,
     notes,
+    privacy,
     proposals,
     roles,
     runbook,
@@ -31,6 +33,10 @@ of_one_incident: list[URLPattern | URLResolver] = [
     path("proposals/<int:pk>/confirm/", proposals.confirm, name="proposal_confirm"),
     path("proposals/<int:pk>/decline/", proposals.decline, name="proposal_decline"),
     path("evidence/", evidence.evidence, name="evidence"),
+    path("evidence/personal/", privacy.personal_values, name="personal_values"),
+    path("evidence/verify/", evidence.verify_evidence, name="verify_evidence"),
+    path("evidence/<int:seq>/correct/", correct.correct_entry, name="correct_entry"),
+    path("checkpoint.txt", evidence.checkpoint_txt, name="checkpoint_txt"),
     path("evidence.jsonl", evidence.evidence_jsonl, name="evidence_jsonl"),
     path("", include("incidents.step_urls")),
 ]

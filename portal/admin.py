@@ -16,7 +16,7 @@ from portal.accounts.models import User
 SECTIONS = {
     "Configuration": "Product Recipient RunbookVersion Connector Wiring",
     "People and access": "User ApiToken AuditGrant",
-    "Evidence": "EvidenceEntry EvidenceChain",
+    "Evidence": "EvidenceEntry EvidenceChain Checkpoint",
     "Declaration and roles": "Incident Membership Proposal",
     "Freeze": "Freeze FreezeMeasure FreezeException",
     "Target": "Target Confirmation",

@@ -21,3 +21,11 @@ def note_worker(**_: Any) -> None:
     from incidents import dispatch
 
     dispatch.note_worker()
+
+
+@worker_ready.connect
+def compare_with_what_was_signed(**_: Any) -> None:
+    """A database that was put back to an older state is noticed when the portal starts."""
+    from incidents import tasks
+
+    tasks.ring_all_checkpoints()

@@ -14,6 +14,7 @@ from comms.models import Delivery, DeliveryState
 from incidents import board
 from incidents.board.frame import WAITED, Frame
 from incidents.board.frame import frame as read_frame
+from incidents.evidence import witness
 
 KEPT_SECONDS = 20
 _STUCK = (
@@ -30,7 +31,9 @@ def frame(request: HttpRequest) -> dict[str, Any]:
     around: Any = SimpleLazyObject(lambda: _read(user))
     return {
         "banner_freezes": SimpleLazyObject(lambda: around.freezes),
-        "banner_warnings": SimpleLazyObject(lambda: [_STUCK] if around.is_work_stuck else []),
+        "banner_warnings": SimpleLazyObject(
+            lambda: [*([_STUCK] if around.is_work_stuck else []), *witness.alarms().values()]
+        ),
         "work_count": SimpleLazyObject(lambda: _work_count(user, around, getattr(request, "incident", None))),
     }
 

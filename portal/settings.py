@@ -94,6 +94,7 @@ MIDDLEWARE = [
     "portal.requests.RequestLog",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
+    "portal.requests.FormLimit",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
@@ -187,6 +188,7 @@ SWEEP_SECONDS = env.int("LASTGOOD_SWEEP_SECONDS", default=10)
 CELERY_BEAT_SCHEDULE = {
     "sweep-actions": {"task": "incidents.tasks.sweep", "schedule": SWEEP_SECONDS},
     "sweep-mail": {"task": "comms.tasks.sweep", "schedule": SWEEP_SECONDS},
+    "sign-checkpoints": {"task": "incidents.tasks.sign_all_checkpoints", "schedule": 3600},
 }
 
 # Mail -------------------------------------------------------------------------------------------------------------
@@ -208,7 +210,15 @@ ATTEMPT_LEASE_SECONDS = env.int("LASTGOOD_ATTEMPT_LEASE_SECONDS", default=30)
 
 REVIEW_PATH = env.str("LASTGOOD_REVIEW_PATH", default="docs/review/")
 OVERDUE_GRACE_SECONDS = env.int("LASTGOOD_OVERDUE_GRACE_SECONDS", default=120)
+# Outside the database, best on another disk: the key that signs checkpoints, and what was last signed of each log.
+KEY_DIR = Path(env.str("LASTGOOD_KEY_DIR", default=str(DATA_DIR / "keys")))
+WITNESS_DIR = Path(env.str("LASTGOOD_WITNESS_DIR", default=str(DATA_DIR / "witness")))
 UPLOAD_MAX_BYTES = env.int("LASTGOOD_UPLOAD_MAX_BYTES", default=25 * 1024 * 1024)
+UPLOAD_TYPES = ["." + ending.strip().lstrip(".").lower() for ending in env.list("LASTGOOD_UPLOAD_TYPES", default=[])]
+CLAMD = env.str("LASTGOOD_CLAMD", default="")
+CLAMD_SECONDS = env.int("LASTGOOD_CLAMD_SECONDS", default=20)
+CLAMD_MAX_BYTES = env.int("LASTGOOD_CLAMD_MAX_BYTES", default=25 * 1024 * 1024)
+SCAN_REQUIRED = env.bool("LASTGOOD_SCAN_REQUIRED", default=False)
 REPORT_SECONDS = env.int("LASTGOOD_REPORT_SECONDS", default=60)
 REPORT_MEMORY_BYTES = env.int("LASTGOOD_REPORT_MEMORY_BYTES", default=1024**3)
 

@@ -8,8 +8,10 @@ from typing import Any
 
 import factory
 from django.contrib.auth import get_user_model
+from django.db import connection
 
 from incidents import clock
+from incidents.evidence import triggers
 from incidents.models import Environment, Incident, Product, RosterEntry
 from incidents.steps import cleanup, declare, deliver, roles, rollback, target, unfreeze, verify
 from incidents.steps.base import step
@@ -210,3 +212,21 @@ def deliver_and_close(incident: Incident, crew: Crew) -> None:
     )
     deliver.add_safeguard(incident, gap="No check for read columns", change="Migration linter added", by=crew.commander)
     deliver.close(incident, by=crew.commander)
+
+
+def tamper(incident: Incident, seq: int) -> None:
+    """Forge the words of one stored entry, as who drops the triggers could."""
+    entry = incident.chain.entries.get(seq=seq)
+    forged = entry.canonical.replace('"sentence":"', '"sentence":"Not ')
+    assert forged != entry.canonical
+    triggers.drop(connection)
+    type(entry).objects.filter(pk=entry.pk).update(canonical=forged)
+
+
+def cut(incident: Incident, after: int) -> None:
+    """Take the end of a log away and move its head back, as a superuser of the database could."""
+    triggers.drop(connection)
+    last = incident.chain.entries.get(seq=after)
+    incident.chain.entries.filter(seq__gt=after).delete()
+    heads = type(incident.chain).objects.filter(pk=incident.chain.pk)
+    heads.update(seq=after, hash=last.hash, prev=last.prev, at=last.at)

@@ -14,7 +14,7 @@ APPS = ("incidents", "comms", "portal")
 # Each line imports only from those above it; a name ending in "." is a package.
 LAYERS = [
     {"incidents.terms"},
-    {"incidents.policy", "incidents.lifecycle", "incidents.clock"},
+    {"incidents.policy", "incidents.lifecycle", "incidents.clock", "incidents.prepared"},
     {"incidents.runbook.template", "incidents.runbook.content", "incidents.runbook", "incidents.evidence.chain"},
     {"incidents.models."},
     {"incidents.evidence.", "incidents.runbook.versions", "incidents.configuration", "incidents.authority"},

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from ninja import Router
 
-from comms.api import notices, report
+from comms.api import bundle, notices, report
 
 router = Router()
 router.add_router("", notices.router)
 router.add_router("", report.router)
+router.add_router("", bundle.router)

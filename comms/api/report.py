@@ -44,12 +44,12 @@ def report_pdf(request: ApiRequest, ref: str, wanted: Query[Wanted]) -> Any:
     """The PDF of the log as it stands now; 202 while it is rendered, 409 with the reason when it cannot be."""
     incident = incident_of(request, ref)
     report = queue.newest(incident, since_entry=wanted.entry) if wanted.entry else None
-    return _answer(incident, report or ask(incident))
+    return _answer(incident, report or ask(incident), request.auth.user)
 
 
-def _answer(incident: Incident, report: Report) -> Any:
+def _answer(incident: Incident, report: Report, by: Any) -> Any:
     if report.state == ReportState.READY:
-        return files.pdf(report)
+        return files.pdf(report, by=by)
     if report.state == ReportState.FAILED:
         problem = report.problem
         if report.finished_at and clock.now() - report.finished_at > queue.TRY_AGAIN_AFTER:

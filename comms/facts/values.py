@@ -93,6 +93,9 @@ class ExhibitFact:
     size: int
     by: str
     at: datetime
+    scan: str = ""
+    source: str = ""
+    collected_at: datetime | None = None
 
 
 @dataclass(frozen=True)

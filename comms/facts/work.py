@@ -15,9 +15,10 @@ from comms.facts.values import (
     TrackFact,
 )
 from incidents import board
+from incidents.evidence import scanner
 from incidents.models import Action, Attempt, CleanupItem, Exhibit, GateRun, Incident
 from incidents.runbook.content import TrackText
-from incidents.terms import BlockerKind, GateOutcome, Role
+from incidents.terms import BlockerKind, GateOutcome, Role, ScanState
 
 
 def exhibits_of(incident: Incident, subject: str) -> tuple[ExhibitFact, ...]:
@@ -25,11 +26,13 @@ def exhibits_of(incident: Incident, subject: str) -> tuple[ExhibitFact, ...]:
 
 
 def _exhibit(row: Exhibit) -> ExhibitFact:
+    scan = ""
     if row.attachment:
+        scan = scanner.WORDS[ScanState(row.attachment.scan)]
         kind, shown, sha256, size = "file", row.attachment.name, row.attachment.sha256, row.attachment.size
     else:
         kind, shown, sha256, size = ("link", row.link, "", 0) if row.link else ("text", row.text, "", 0)
-    return ExhibitFact(kind, shown, sha256, size, str(row.by), row.added_at)
+    return ExhibitFact(kind, shown, sha256, size, str(row.by), row.added_at, scan, row.source, row.collected_at)
 
 
 def tracks(incident: Incident) -> tuple[TrackFact, ...]:

@@ -15,8 +15,9 @@ from django.utils.safestring import SafeString, mark_safe
 
 from comms.facts import Facts, facts_of
 from comms.templatetags.paper import NBSP, SIGNS, day
+from incidents import clock
 from incidents.board import TimelineRow
-from incidents.evidence import log
+from incidents.evidence import checkpoints, keys, log
 from incidents.models import Incident
 from incidents.steps.base import locked
 from incidents.terms import ActionState
@@ -37,6 +38,15 @@ class Written:
     at: datetime | None
 
 
+@dataclass(frozen=True)
+class Signed:
+    """The checkpoint of the log at this moment and the key to verify it with, or why there is none."""
+
+    note: str = ""
+    key: str = ""
+    fault: str = ""
+
+
 def written(incident: Incident) -> Written:
     """Write the report of an incident as it is now. No step runs meanwhile, so every page tells of one moment."""
     with transaction.atomic():
@@ -44,14 +54,29 @@ def written(incident: Incident) -> Written:
         facts = facts_of(current, timeline_rows=MOST_ROWS)
         verdict = log.verify(current.chain)
         evidence = _small(log.jsonl(current.chain))
+        signed = _signed(current)
     name = f"{facts.reference}/{facts.chain.seq}/{facts.chain.head}"
     return Written(
-        html=html_of(facts, fault="" if verdict.is_intact else verdict.reason, is_attached=bool(evidence)),
+        html=html_of(
+            facts,
+            fault="" if verdict.is_intact else verdict.reason,
+            is_attached=bool(evidence),
+            checkpoint=signed,
+        ),
         seq=facts.chain.seq,
         identifier=hashlib.sha256(name.encode()).hexdigest()[:32],
         evidence=evidence,
         at=facts.chain.at,
     )
+
+
+def _signed(incident: Incident) -> Signed:
+    """A report is written also where nothing can be signed, and then says so."""
+    try:
+        found = checkpoints.sign(incident.chain, "report")
+    except (checkpoints.Uncertain, keys.NoKey) as error:
+        return Signed(fault=str(error))
+    return Signed(found.note, str(keys.signer().verifier)) if found else Signed(fault="The log is empty.")
 
 
 def _small(lines: Iterable[bytes]) -> bytes:
@@ -64,12 +89,13 @@ def _small(lines: Iterable[bytes]) -> bytes:
     return bytes(found)
 
 
-def html_of(facts: Facts, *, fault: str = "", is_attached: bool = False) -> str:
+def html_of(facts: Facts, *, fault: str = "", is_attached: bool = False, checkpoint: Signed | None = None) -> str:
     """The whole report as HTML.
 
     Args:
         fault: what a verification of the evidence chain found; empty when it is intact.
         is_attached: whether the exported log travels with the PDF.
+        checkpoint: what was signed of the log at this moment.
     """
     points = {step.key: step.points for step in facts.book.steps}
     context = {
@@ -83,6 +109,7 @@ def html_of(facts: Facts, *, fault: str = "", is_attached: bool = False) -> str:
         "left_out": facts.chain.seq - len(facts.timeline),
         "most_rows": MOST_ROWS,
         "is_attached": is_attached,
+        "checkpoint": checkpoint,
     }
     return render_to_string("report/report.html", context)
 
@@ -98,10 +125,21 @@ def timeline(rows: Iterable[TimelineRow]) -> SafeString:
 
 def _lines(rows: Iterable[TimelineRow]) -> Iterator[str]:
     for row in rows:
-        place = f"{row.seq:>5}  {row.at.astimezone(UTC):%H:%M:%S}".replace(" ", NBSP)
+        place = f"{row.seq:>5}  {row.event_at.astimezone(UTC):%H:%M:%S}".replace(" ", NBSP)
         who = f"{row.actor}, {row.role}" if row.role else row.actor
         second = f", second person {row.second}" if row.second else ""
         yield (
             f'<p class="entry {row.tone}"><code>{place}</code><b>{SIGNS.get(row.tone, "●")}</b>{escape(row.sentence)} '
-            f"<small>{escape(who + second)}</small></p>"
+            f"<small>{escape(who + second)}{''.join(_aside(row))}</small></p>"
         )
+
+
+def _aside(row: TimelineRow) -> Iterator[str]:
+    """When it was recorded, where that is another time, and what a correction changed."""
+    if row.event_at.astimezone(UTC).date() != row.at.astimezone(UTC).date():
+        yield f" · on {day(row.event_at.astimezone(UTC))}"
+    yield from (f" · {words.replace('entry ', f'entry{NBSP}')}" for words in (row.recorded, row.correction) if words)
+    if row.first_said:
+        yield f"; first: <del>{escape(row.first_said)}</del>"
+    if row.first_happened_at:
+        yield f"; first dated <del>{clock.utc_text(row.first_happened_at)}</del>"

@@ -2,18 +2,41 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.http import FileResponse, HttpResponse, HttpResponseBase
 
 from comms.models import Report
 from incidents import exports
+from incidents.evidence import log
+from incidents.evidence.bundle import Built
 from incidents.models import Incident
 
 
-def pdf(report: Report) -> HttpResponseBase:
+def pdf(report: Report, *, by: Any) -> HttpResponseBase:
+    """The report as it was rendered; that it was handed out is on record."""
+    content = report.file.open("rb")
+    log.append_custody(
+        report.incident,
+        by=by,
+        sentence=f"Report up to entry {report.evidence_seq} handed out",
+        what="report",
+        sha256=report.sha256,
+        size=report.size,
+        entries=report.evidence_seq,
+    )
     name = f"{report.incident.reference}-report.pdf"
-    response = FileResponse(report.file.open("rb"), as_attachment=True, filename=name, content_type="application/pdf")
+    response = FileResponse(content, as_attachment=True, filename=name, content_type="application/pdf")
     response["Content-Length"] = str(report.size)
     response["ETag"] = f'"{report.sha256}"'
+    _shut(response)
+    return response
+
+
+def bundle(built: Built) -> HttpResponseBase:
+    response = FileResponse(built.file, as_attachment=True, filename=built.name, content_type="application/zip")
+    response["Content-Length"] = str(built.size)
+    response["ETag"] = f'"{built.sha256}"'
     _shut(response)
     return response
 

@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib import messages
 from django.http import HttpResponse
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_GET, require_POST
 
 from comms.models import ReportState
 from comms.reports import files, queue
@@ -62,12 +62,13 @@ def make(request: Any, incident: Incident) -> HttpResponse:
 
 
 @incident_page("report")
+@require_GET
 def pdf(request: Any, incident: Incident) -> Any:
     """The PDF of the log as it stands now; while it is rendered, the page that shows how far it is."""
     entry = request.GET.get("entry", "")
     report = queue.newest(incident, since_entry=int(entry[:18])) if entry.isdecimal() else None
     report = report or ask(incident)
-    return files.pdf(report) if report.state == ReportState.READY else back("comms:report", incident)
+    return files.pdf(report, by=request.user) if report.state == ReportState.READY else back("comms:report", incident)
 
 
 @incident_page("report")

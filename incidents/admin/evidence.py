@@ -17,14 +17,14 @@ from django.utils.safestring import SafeString
 from incidents import clock
 from incidents.admin.base import PageAct, ReadOnlyAdmin
 from incidents.evidence import log
-from incidents.models import EvidenceChain, EvidenceEntry
+from incidents.models import Checkpoint, EvidenceChain, EvidenceEntry
 from incidents.terms import Role
 
 
 @admin.register(EvidenceChain)
 class EvidenceChainAdmin(ReadOnlyAdmin):
     list_display = ("__str__", "seq", "at", "hash", "verify_link")
-    list_select_related = ("incident",)
+    list_select_related = ("incident", "custody_of")
     search_fields = ("incident__reference", "hash")
     ordering = ("-at",)
 
@@ -43,6 +43,15 @@ class EvidenceChainAdmin(ReadOnlyAdmin):
         """Check the whole chain now and say what was found."""
         row = self.found(request, object_id)
         return self.page(request, "verify", row, f"Verify {row}", verdict=log.verify(row), at=clock.now())
+
+
+@admin.register(Checkpoint)
+class CheckpointAdmin(ReadOnlyAdmin):
+    list_display = ("chain", "size", "signed_at", "reason", "root")
+    list_select_related = ("chain__incident", "chain__custody_of")
+    search_fields = ("chain__incident__reference", "root", "head")
+    ordering = ("-signed_at",)
+    exclude = ("frontier",)
 
 
 class EntryList(ChangeList):
@@ -92,4 +101,4 @@ class EvidenceEntryAdmin(ReadOnlyAdmin):
 
     @admin.display(description="Hashed bytes")
     def hashed_bytes(self, row: EvidenceEntry) -> SafeString:
-        return format_html("<pre>{}</pre>", bytes(row.canonical).decode())
+        return format_html("<pre>{}</pre>", row.canonical)

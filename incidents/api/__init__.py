@@ -8,12 +8,15 @@ from incidents.api import (
     deliver,
     evidence,
     exhibits,
+    foreign,
     freeze,
     incidents,
+    privacy,
     proposals,
     roles,
     rollback,
     target,
+    timeline,
     unfreeze,
     verify,
 )
@@ -33,6 +36,9 @@ ROUTERS = tuple(
         deliver,
         proposals,
         exhibits,
+        foreign,
         evidence,
+        timeline,
+        privacy,
     )
 )

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from incidents.api.found import ApiRequest, Misnamed, incident_of, row_of
 from incidents.api.shapes import Acted, Proposed, acted, proposed
-from incidents.api.strict import Given, Text, Why, link_of
+from incidents.api.strict import Given, Moment, Text, Why, link_of
 from incidents.models import Incident
 from incidents.steps import correct, declare, four_eyes
 from incidents.terms import Act, Level, Priority
@@ -25,6 +25,8 @@ class LevelChange(Why):
 
 class Note(Given):
     text: Text = Field(min_length=1, max_length=4000)
+    personal: bool = Field(False, description="It speaks of a person: kept apart from the log, and can be erased.")
+    happened_at: Moment | None = Field(None, description="When it happened, where that is not now.")
 
 
 class Correction(Why):
@@ -62,7 +64,7 @@ def stand_down(request: ApiRequest, ref: str, body: Why) -> Proposed:
 def note(request: ApiRequest, ref: str, body: Note) -> Acted:
     """Write something down in the incident notes."""
     incident = incident_of(request, ref)
-    declare.add_note(incident, by=request.auth.user, text=body.text)
+    declare.add_note(incident, by=request.auth.user, **body.model_dump())
     return acted(incident)
 
 

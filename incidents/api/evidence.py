@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from django.http import HttpResponseBase, StreamingHttpResponse
+from datetime import datetime
+
+from django.http import Http404, HttpResponseBase, StreamingHttpResponse
 from ninja import Router
 from pydantic import BaseModel, Field
 
 from incidents.api.found import ApiRequest, incident_of
 from incidents.api.shapes import bytes_of
-from incidents.evidence import log
+from incidents.evidence import checkpoints, custody, keys, log, verify
+from incidents.evidence.note import NotANote, VerifierKey
+from incidents.steps.base import Refused
 
 router = Router(tags=["evidence"])
+
+
+class Compared(BaseModel):
+    """One checkpoint against the log as it is."""
+
+    size: int
+    match: verify.Match
+    sentence: str
 
 
 class Verdict(BaseModel):
@@ -21,6 +33,27 @@ class Verdict(BaseModel):
     head: str = Field(description="The hash of the last entry that holds.")
     broken_at: int | None = Field(description="The number of the first entry that does not hold.")
     reason: str
+    code: int = Field(description="0 holds, 1 broken, 2 truncated or rewritten, 3 a signature does not fit.")
+    compared: list[Compared] = Field(description="One for each checkpoint that was brought, or that is on record.")
+    unsigned: list[str] = Field(description="What is wrong with notes that are none, or that nobody we trust signed.")
+
+
+class Checkpoints(BaseModel):
+    """Signed checkpoints that somebody kept."""
+
+    checkpoints: list[str] = Field(max_length=20, description="Each the whole note, as it was attached to an update.")
+    keys: list[str] = Field(default=[], max_length=20, description="Keys to trust besides the portal's own.")
+
+
+class CheckpointNote(BaseModel):
+    """What was last signed of the log."""
+
+    size: int
+    head: str
+    root: str
+    signed_at: datetime
+    note: str
+    keys: list[str] = Field(description="The portal's verifier keys, the one in use first.")
 
 
 @router.get(
@@ -30,9 +63,10 @@ class Verdict(BaseModel):
     openapi_extra=bytes_of("application/x-ndjson"),
 )
 def export_evidence(request: ApiRequest, ref: str) -> HttpResponseBase:
-    """One line an entry, `{"entry":…,"hash":…,"prev":…,"seq":…}`, streamed; the entry's bytes are those hashed."""
+    """One line an entry, `{"at":…,"entry":…,"hash":…,"prev":…,"seq":…}`; the entry's bytes are those hashed."""
     incident = incident_of(request, ref)
-    response = StreamingHttpResponse(log.jsonl(incident.chain), content_type="application/x-ndjson")
+    head = custody.whole_log(incident, by=request.auth.user)
+    response = StreamingHttpResponse(log.jsonl(head, until=head.seq), content_type="application/x-ndjson")
     response["Content-Disposition"] = f'attachment; filename="{incident.reference}-evidence.jsonl"'
     return response
 
@@ -40,11 +74,44 @@ def export_evidence(request: ApiRequest, ref: str) -> HttpResponseBase:
 @router.get("/{ref}/evidence/verify", response=Verdict, summary="Verify the evidence log")
 def verify_evidence(request: ApiRequest, ref: str) -> Verdict:
     """Walk the stored chain from its first entry and stop at the first that does not hold."""
-    verdict = log.verify(incident_of(request, ref).chain)
+    return _verdict(log.check(incident_of(request, ref).chain))
+
+
+@router.post("/{ref}/evidence/verify", response=Verdict, summary="Verify the evidence log against checkpoints")
+def verify_against(request: ApiRequest, ref: str, brought: Checkpoints) -> Verdict:
+    """The same, and for each checkpoint what was cut, rewritten or added since it was signed. Nothing is changed."""
+    chain = incident_of(request, ref).chain
+    try:
+        trusted = [*keys.verifiers(), *map(VerifierKey.read, brought.keys)]
+    except NotANote as error:
+        raise Refused(str(error)) from error
+    return _verdict(log.check(chain, brought.checkpoints, trusted))
+
+
+@router.get("/{ref}/evidence/checkpoint", response=CheckpointNote, summary="The last checkpoint")
+def last_checkpoint(request: ApiRequest, ref: str) -> CheckpointNote:
+    """What was last signed of the log: keep it elsewhere, and it proves later what the log held."""
+    found = checkpoints.latest(incident_of(request, ref))
+    if found is None:
+        raise Http404("Nothing of this log was signed yet.")
+    return CheckpointNote(
+        size=found.size,
+        head=found.head,
+        root=found.root,
+        signed_at=found.signed_at,
+        note=found.note,
+        keys=[str(key) for key in keys.verifiers()],
+    )
+
+
+def _verdict(found: verify.Finding) -> Verdict:
     return Verdict(
-        intact=verdict.is_intact,
-        entries=verdict.count,
-        head=verdict.head,
-        broken_at=verdict.broken_at,
-        reason=verdict.reason,
+        intact=found.verdict.is_intact,
+        entries=found.verdict.count,
+        head=found.verdict.head,
+        broken_at=found.verdict.broken_at,
+        reason=found.verdict.reason,
+        code=found.code,
+        compared=[Compared(size=one.statement.size, match=one.match, sentence=one.sentence) for one in found.compared],
+        unsigned=list(found.unsigned),
     )

@@ -13,8 +13,8 @@ from pydantic import Field
 from incidents import authority, lifecycle
 from incidents.api.found import ApiRequest, Misnamed, authorise, incident_of, row_of
 from incidents.api.shapes import Acted, acted, bytes_of
-from incidents.api.strict import Given, Link, Text, length
-from incidents.evidence import attachments
+from incidents.api.strict import Given, Link, Moment, Text, length
+from incidents.evidence import attachments, custody
 from incidents.models import Exhibit, Incident
 from incidents.steps import cleanup
 from incidents.steps.base import Refused
@@ -24,19 +24,21 @@ router = Router()
 _MADE: dict[int, Any] = {201: Acted}
 
 
-class Exhibiting(Given):
-    text: Text = Field("", max_length=length(Exhibit, "text"))
-    link: Link = Field("", max_length=length(Exhibit, "link"))
-
-
 class Caption(Given):
     text: Text = Field("", max_length=length(Exhibit, "text"))
+    source: Text = Field("", max_length=length(Exhibit, "source"), description="Where it was taken from.")
+    collected_at: Moment | None = Field(None, description="When it was taken.")
+    personal: bool = Field(False, description="It speaks of a person: kept apart from the log, and can be erased.")
+
+
+class Exhibiting(Caption):
+    link: Link = Field("", max_length=length(Exhibit, "link"))
 
 
 @router.post("/{ref}/cleanup/evidence/{key}", response=_MADE, tags=["cleanup"])
 def show_for_cleanup(request: ApiRequest, ref: str, key: str, body: Exhibiting) -> Acted:
     """Bring a text or a link that the checklist asks for, such as `repair-notes`."""
-    return _bring(request, *_cleanup(request, ref, key), text=body.text, link=body.link)
+    return _bring(request, *_cleanup(request, ref, key), **body.model_dump())
 
 
 @router.post("/{ref}/cleanup/evidence/{key}/file", response=_MADE, tags=["cleanup"])
@@ -44,13 +46,13 @@ def upload_for_cleanup(
     request: ApiRequest, ref: str, key: str, file: File[UploadedFile], caption: Form[Caption]
 ) -> Acted:
     """Bring a file that the checklist asks for."""
-    return _bring(request, *_cleanup(request, ref, key), text=caption.text, file=file)
+    return _bring(request, *_cleanup(request, ref, key), **caption.model_dump(), file=file)
 
 
 @router.post("/{ref}/rollback/actions/{key}/evidence", response=_MADE, tags=["rollback"])
 def show_for_action(request: ApiRequest, ref: str, key: str, body: Exhibiting) -> Acted:
     """Bring a text or a link for an action."""
-    return _bring(request, *_action(request, ref, key), text=body.text, link=body.link)
+    return _bring(request, *_action(request, ref, key), **body.model_dump())
 
 
 @router.post("/{ref}/rollback/actions/{key}/evidence/file", response=_MADE, tags=["rollback"])
@@ -58,19 +60,19 @@ def upload_for_action(
     request: ApiRequest, ref: str, key: str, file: File[UploadedFile], caption: Form[Caption]
 ) -> Acted:
     """Bring a file for an action."""
-    return _bring(request, *_action(request, ref, key), text=caption.text, file=file)
+    return _bring(request, *_action(request, ref, key), **caption.model_dump(), file=file)
 
 
 @router.post("/{ref}/verify/gates/{key}/evidence", response=_MADE, tags=["verify"])
 def show_for_gate(request: ApiRequest, ref: str, key: str, body: Exhibiting) -> Acted:
     """Bring a text or a link for a gate."""
-    return _bring(request, *_gate(request, ref, key), text=body.text, link=body.link)
+    return _bring(request, *_gate(request, ref, key), **body.model_dump())
 
 
 @router.post("/{ref}/verify/gates/{key}/evidence/file", response=_MADE, tags=["verify"])
 def upload_for_gate(request: ApiRequest, ref: str, key: str, file: File[UploadedFile], caption: Form[Caption]) -> Acted:
     """Bring a file for a gate."""
-    return _bring(request, *_gate(request, ref, key), text=caption.text, file=file)
+    return _bring(request, *_gate(request, ref, key), **caption.model_dump(), file=file)
 
 
 @router.get(
@@ -83,6 +85,7 @@ def download(request: ApiRequest, ref: str, attachment_id: int) -> FileResponse:
     """A file's bytes, hashed again before the first one is sent; 409 when they are not what was uploaded."""
     attachment = row_of(incident_of(request, ref).attachments, "file", pk=attachment_id)
     content = attachments.open(attachment)
+    custody.file(attachment, by=request.auth.user)
     response = FileResponse(
         content, as_attachment=True, filename=attachment.name, content_type="application/octet-stream"
     )
@@ -113,14 +116,7 @@ def _gate(request: ApiRequest, ref: str, key: str) -> tuple[Incident, str, Role]
 
 
 def _bring(
-    request: ApiRequest,
-    incident: Incident,
-    on: str,
-    owner: Role,
-    *,
-    text: str = "",
-    link: str = "",
-    file: DjangoUpload | None = None,
+    request: ApiRequest, incident: Incident, on: str, owner: Role, *, file: DjangoUpload | None = None, **said: Any
 ) -> Acted:
     by = request.auth.user
     with transaction.atomic():
@@ -130,14 +126,14 @@ def _bring(
             authorise(request, Act.ATTACH_EVIDENCE, incident, owner)
             _check_phase(incident)
             attachment = attachments.store(incident, file, by)
-        exhibit = cleanup.attach(incident, on, owner=owner, by=by, text=text, link=link, attachment=attachment)
+        exhibit = cleanup.attach(incident, on, owner=owner, by=by, attachment=attachment, **said)
     return acted(incident, exhibit.pk)
 
 
 def _check_fields(request: ApiRequest) -> None:
-    for fields, known in ((request.POST, "text"), (request.FILES, "file")):
+    for fields, known in ((request.POST, set(Caption.model_fields)), (request.FILES, {"file"})):
         for name in fields:
-            if name != known or len(fields.getlist(name)) > 1:
+            if name not in known or len(fields.getlist(name)) > 1:
                 raise Misnamed(name[:60], "Send one file, and a text if you wish.")
 
 

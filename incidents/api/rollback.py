@@ -7,7 +7,7 @@ from pydantic import Field
 
 from incidents.api.found import ApiRequest, authorise, incident_of, row_of
 from incidents.api.shapes import Acted, Proposed, acted, proposed
-from incidents.api.strict import Flag, Given, Nothing, Text, Whole, Why, length
+from incidents.api.strict import Flag, Given, Moment, Nothing, Text, Whole, Why, length
 from incidents.models import Action, Incident
 from incidents.steps import four_eyes, rollback
 from incidents.steps.base import Refused
@@ -33,6 +33,7 @@ class Approving(Given):
 class Outcome(Given):
     succeeded: Flag
     result: Text = Field(min_length=1, max_length=length(Action, "result"))
+    happened_at: Moment | None = Field(None, description="When it was done, where that is not now.")
 
 
 class Deciding(Why):
@@ -90,7 +91,7 @@ def complete(request: ApiRequest, ref: str, key: str, body: Outcome) -> Acted:
     """Record what came of an action done by hand."""
     incident = incident_of(request, ref)
     action = action_of(incident, key)
-    rollback.complete(action, succeeded=body.succeeded, result=body.result, by=request.auth.user)
+    rollback.complete(action, **body.model_dump(), by=request.auth.user)
     return acted(incident, key)
 
 

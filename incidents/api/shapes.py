@@ -9,7 +9,7 @@ from django.conf import settings
 from pydantic import BaseModel, Field
 
 from incidents.models import Attachment, EvidenceChain, Exhibit, Incident, Proposal
-from incidents.terms import Act, Level, Phase
+from incidents.terms import Act, Level, Phase, ScanState
 
 
 class Person(BaseModel):
@@ -48,6 +48,8 @@ class AttachedFile(BaseModel):
     name: str
     size: int = Field(description="In bytes.")
     sha256: str
+    scan: ScanState = Field(description="What a virus scanner said; a file in which one finds something is not kept.")
+    scan_note: str
     url: str
 
 
@@ -59,6 +61,8 @@ class Shown(BaseModel):
     text: str
     link: str
     file: AttachedFile | None
+    source: str = Field(description="Where it was taken from, as the person says.")
+    collected_at: datetime | None = Field(description="When it was taken, as the person says.")
     by: Person
     added_at: datetime
 
@@ -103,6 +107,8 @@ def attached(incident: Incident, attachment: Attachment) -> AttachedFile:
         name=attachment.name,
         size=attachment.size,
         sha256=attachment.sha256,
+        scan=ScanState(attachment.scan),
+        scan_note=attachment.scan_note,
         url=f"{api_url(incident)}/attachments/{attachment.pk}",
     )
 
@@ -113,6 +119,8 @@ def shown(incident: Incident, exhibit: Exhibit) -> Shown:
         subject=exhibit.subject,
         text=exhibit.text,
         link=exhibit.link,
+        source=exhibit.source,
+        collected_at=exhibit.collected_at,
         file=attached(incident, exhibit.attachment) if exhibit.attachment else None,
         by=person(exhibit.by),
         added_at=exhibit.added_at,

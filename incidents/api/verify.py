@@ -9,7 +9,7 @@ from pydantic import Field
 
 from incidents.api.found import ApiRequest, incident_of, row_of
 from incidents.api.shapes import Acted, Proposed, acted, proposed
-from incidents.api.strict import Given, Nothing, Text, Why, length
+from incidents.api.strict import Given, Moment, Nothing, Text, Why, length
 from incidents.models import BaselineBlocker, Gate, GateRun, Incident
 from incidents.steps import four_eyes, verify
 from incidents.terms import Act, BlockerKind, GateOutcome
@@ -20,6 +20,7 @@ router = Router(tags=["verify"])
 class Recording(Given):
     outcome: Literal["pass", "fail", "error"]
     note: Text = Field(min_length=1, max_length=length(GateRun, "sentence"))
+    happened_at: Moment | None = Field(None, description="When it was run, where that is not now.")
 
 
 class Baseline(Given):
@@ -67,7 +68,11 @@ def record(request: ApiRequest, ref: str, key: str, body: Recording) -> Acted:
     """Record what a person saw, after its evidence was attached. `id` is the run's."""
     incident = incident_of(request, ref)
     seen = verify.record_by_hand(
-        gate_of(incident, key), outcome=GateOutcome(body.outcome), note=body.note, by=request.auth.user
+        gate_of(incident, key),
+        outcome=GateOutcome(body.outcome),
+        note=body.note,
+        by=request.auth.user,
+        happened_at=body.happened_at,
     )
     return acted(incident, str(seen.pk))
 

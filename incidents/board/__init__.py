@@ -19,7 +19,7 @@ from incidents.board.proposals import Shown, proposals_for, shown
 from incidents.board.rail import rail
 from incidents.board.staffing import Post, staffing
 from incidents.board.states import area_state, confirmation_states, gate_state, lanes, measure_states
-from incidents.board.timeline import GROUPS, TIMELINE_ROWS, LogPage, kinds_of, log_page, timeline
+from incidents.board.timeline import GROUPS, TIMELINE_ROWS, LogPage, kinds_of, lines, log_page, timeline
 from incidents.board.work import Work, open_for, waiting_for, work_count, work_of, works_of
 
 __all__ = [
@@ -46,6 +46,7 @@ __all__ = [
     "gate_state",
     "kinds_of",
     "lanes",
+    "lines",
     "load",
     "load_all",
     "log_page",

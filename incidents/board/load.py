@@ -70,7 +70,7 @@ _PATHS: dict[type[Model], str] = {
     EvidenceChain: "incident",
 }
 # What a person's row is shown with; a password's hash is nobody's business here.
-_UNREAD = ("password", "last_login", "is_superuser")
+_UNREAD = ("password", "last_login", "is_superuser", "canonical")
 _OUTPUT = ("output",)
 _ALONG = "read along"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from incidents.models import (
@@ -185,7 +185,16 @@ class Lane:
 
 @dataclass(frozen=True)
 class TimelineRow:
-    """One entry as a line; `body`, `hash` and `prev` are there for who looks closer."""
+    """One entry as a line, as it reads after its corrections; `body`, `hash` and `prev` are as they were written.
+
+    Attributes:
+        at: when it was recorded.
+        happened_at: when it happened, where that is not the moment of recording.
+        corrected_by: the entries that corrected it, oldest first.
+        corrects: the entry that this one corrects.
+        first_said: the words as they were recorded, where other words stand now.
+        first_happened_at: the event time as it was recorded, where another stands now.
+    """
 
     seq: int
     at: datetime
@@ -198,12 +207,42 @@ class TimelineRow:
     body: dict[str, Any] = field(default_factory=dict)
     hash: str = ""
     prev: str = ""
+    happened_at: datetime | None = None
+    corrected_by: tuple[int, ...] = ()
+    corrects: int | None = None
+    first_said: str = ""
+    first_happened_at: datetime | None = None
+
+    @property
+    def event_at(self) -> datetime:
+        return self.happened_at or self.at
+
+    @property
+    def recorded(self) -> str:
+        """When it was recorded, where a line that shows the minute of the event would not say so."""
+        if self.happened_at is None:
+            return ""
+        event, at = self.happened_at.astimezone(UTC), self.at.astimezone(UTC)
+        if event.replace(second=0, microsecond=0) == at.replace(second=0, microsecond=0):
+            return ""
+        day = "" if event.date() == at.date() else f"{at.day} {at:%b} "
+        return f"recorded {day}{at:%H:%M}"
+
+    @property
+    def who(self) -> str:
+        who = f"{self.actor}, {self.role}" if self.role else self.actor
+        return f"{who} with {self.second}" if self.second else who
+
+    @property
+    def correction(self) -> str:
+        """Which entry corrected this one last, or which one it corrects."""
+        if self.corrected_by:
+            return f"corrected, entry {self.corrected_by[-1]}"
+        return f"corrects entry {self.corrects}" if self.corrects else ""
 
     @property
     def note(self) -> str:
-        who = f"{self.actor}, {self.role}" if self.role else self.actor
-        second = f" with {self.second}" if self.second else ""
-        return f"entry {self.seq} · {who}{second}"
+        return " · ".join(filter(None, (self.recorded, f"entry {self.seq}", self.who, self.correction)))
 
 
 @dataclass(frozen=True)

@@ -85,6 +85,7 @@ def _plan(model: Any, leave_out: frozenset[str]) -> tuple[list[str], list[Decode
 # What JSON cannot say by itself: SQLite writes a truth as 0 or 1 and a JSON column as text, both write moments as text.
 def _decoder(field: Any) -> Decode:
     target = field.target_field if field.remote_field else field
+    target = target.output_field if target.generated else target
     for kind, decode in _DECODERS:
         if isinstance(target, kind):
             return decode

@@ -9,19 +9,24 @@ import unicodedata
 from pathlib import PurePosixPath
 from typing import IO, Any, cast
 
+import structlog
 from django.conf import settings
 from django.core.files.base import File
 from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import UploadedFile
 
 from incidents import clock
+from incidents.evidence import scanner
+from incidents.evidence.scanner import Answer
 from incidents.models import Attachment, Incident
+from incidents.terms import ScanState
 
 FOLDER = "evidence"
 MOST_FILES = 200
 _CHUNK = 64 * 1024
 _LONGEST_NAME = 200
 _IN_MEMORY = 1024 * 1024
+_events = structlog.get_logger()
 
 
 class NotStored(Exception):
@@ -32,28 +37,63 @@ class TooLarge(NotStored):
     """The file is larger than settings.UPLOAD_MAX_BYTES."""
 
 
+class Infected(NotStored):
+    """The virus scanner found something in the file."""
+
+
 class Damaged(Exception):
     """The stored bytes are gone, or are not those that were uploaded."""
 
 
-def store(incident: Incident, uploaded_file: UploadedFile, by: Any) -> Attachment:
+def store(incident: Incident, uploaded_file: UploadedFile, by: Any, *, made_here: bool = False) -> Attachment:
     """Keep an uploaded file for an incident. Ask for the right to attach before calling it: bytes stay once written.
 
+    Args:
+        made_here: the portal wrote the file itself, so it is of any type and no scanner is asked.
+
     Raises:
-        NotStored: the file is empty, too large, or one too many; nothing is kept.
+        NotStored: the file is empty, too large, one too many, of a type that is not taken, or a scanner found
+            something in it; nothing is kept.
     """
     if incident.attachments.count() >= MOST_FILES:
         raise NotStored(f"{incident} holds {MOST_FILES} files already: link to further ones.")
+    name = clean_name(uploaded_file.name or "")
+    if not made_here:
+        _check_type(name)
     sha256, size = _measure(uploaded_file)
+    scanned = Answer(ScanState.NOT_SCANNED) if made_here else _scanned(incident, uploaded_file, sha256, size)
     _keep(uploaded_file, sha256)
     return Attachment.objects.create(
         incident=incident,
         sha256=sha256,
-        name=clean_name(uploaded_file.name or ""),
+        name=name,
         size=size,
+        scan=scanned.state,
+        scan_note=scanned.note,
         uploaded_by=by,
         uploaded_at=clock.now(),
     )
+
+
+def _check_type(name: str) -> None:
+    taken = settings.UPLOAD_TYPES
+    ending = PurePosixPath(name).suffix.lower()
+    if taken and ending not in taken:
+        *others, last = taken
+        known = f"{', '.join(others)} or {last}" if others else last
+        raise NotStored(f"Files are taken that end in {known}: this one does not. Link to it, or paste what it says.")
+
+
+def _scanned(incident: Incident, uploaded_file: UploadedFile, sha256: str, size: int) -> Answer:
+    try:
+        found = scanner.scan(uploaded_file.chunks(scanner.CHUNK), size)
+    except scanner.Found as signature:
+        _events.warning("attachment.infected", incident=incident.reference, sha256=sha256, signature=str(signature))
+        raise Infected(f"The virus scanner found {signature} in this file: it is not kept.") from signature
+    if settings.SCAN_REQUIRED and found.state != ScanState.CLEAN:
+        why = found.note or "No virus scanner is set up."
+        raise NotStored(f"Only scanned files are kept here, and this one was not scanned. {why}")
+    return found
 
 
 def open(attachment: Attachment) -> IO[bytes]:  # noqa: A001 - attachments.open reads as files do
@@ -62,6 +102,8 @@ def open(attachment: Attachment) -> IO[bytes]:  # noqa: A001 - attachments.open 
     Raises:
         Damaged: the file is missing or was changed; nothing of it is returned.
     """
+    if attachment.erased_at:
+        raise Damaged(f"This file was erased on {attachment.erased_at:%Y-%m-%d}, as the log says.")
     copy = cast(IO[bytes], tempfile.SpooledTemporaryFile(_IN_MEMORY))  # noqa: SIM115 - the caller closes it
     try:
         with default_storage.open(path_of(attachment.sha256)) as stored:

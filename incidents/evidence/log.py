@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import datetime
+import secrets
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any
 
-import orjson
 from django.db import connection, transaction
 
-from incidents import clock
+from incidents import clock, prepared
 from incidents.evidence import chain as arithmetic
-from incidents.models.evidence import EvidenceChain, EvidenceEntry
+from incidents.evidence import stored
+from incidents.evidence import verify as checking
+from incidents.evidence.merkle import Tree
+from incidents.evidence.note import VerifierKey
+from incidents.models.evidence import EvidenceChain, EvidenceEntry, PrivateValue
 from incidents.models.incident import Incident
 from incidents.terms import Kind
 
@@ -26,6 +32,7 @@ TURNS = (
 )
 NOTICES = (Kind.NOTICE_ISSUED, Kind.NOTICE_SENT, Kind.VERIFICATION_BEGUN, *TURNS)
 _KEPT = "notices of the log"
+_SKEW = timedelta(seconds=1)
 
 
 def person(user: Any, role: str = "", second: Any = None) -> dict[str, Any]:
@@ -38,12 +45,70 @@ def person(user: Any, role: str = "", second: Any = None) -> dict[str, Any]:
     return actor
 
 
+@dataclass(frozen=True)
+class Draft:
+    """What an entry says, before it has a place in its chain."""
+
+    chain_id: uuid.UUID
+    kind: Kind
+    at: datetime
+    actor: dict[str, Any]
+    body: dict[str, Any]
+    personal: dict[str, str] = field(default_factory=dict)
+    salts: dict[str, bytes] = field(init=False)
+    canonical: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "salts", {path: secrets.token_bytes(32) for path in sorted(self.personal)})
+        entry = {
+            "v": arithmetic.VERSION,
+            "chain": str(self.chain_id),
+            "kind": str(self.kind),
+            "actor": self.actor,
+            "body": self.body,
+            "commits": [
+                {
+                    "path": path,
+                    "commit": arithmetic.commitment(str(self.chain_id), path, salt, self.personal[path]),
+                }
+                for path, salt in self.salts.items()
+            ],
+        }
+        object.__setattr__(self, "canonical", arithmetic.canonical(entry).decode())
+
+    @property
+    def digest(self) -> str:
+        return arithmetic.digest(self.canonical.encode())
+
+
 def append(
-    chain: EvidenceChain, kind: Kind, *, at: datetime, actor: dict[str, Any], body: dict[str, Any]
+    chain: EvidenceChain,
+    kind: Kind,
+    *,
+    at: datetime,
+    actor: dict[str, Any],
+    body: dict[str, Any],
+    personal: dict[str, str] | None = None,
 ) -> EvidenceEntry:
-    """Write the next entry of a chain. Call it last in the transaction: the head stays locked until commit."""
-    with transaction.atomic(savepoint=False):
-        return _append(lock_head(EvidenceChain.objects.all()).get(pk=chain.pk), kind, at=at, actor=actor, body=body)
+    """Write the next entry of a chain. Call it last in the transaction: the head stays locked until commit.
+
+    Args:
+        at: when it happened. Where the entry before is later, that one's time is taken: a log never runs backwards.
+        personal: personal values by the name of the fact. The entry holds commitments to them, so that they can be
+            erased and the entry still verifies.
+    """
+    draft = Draft(chain.pk, kind, at, actor, body, personal or {})
+    place = _at_once if connection.vendor == "postgresql" else _in_turn
+    if not draft.personal:
+        entry = place(draft)
+    else:
+        with transaction.atomic(savepoint=False):
+            entry = place(draft)
+            _keep_private(entry, draft)
+    # Not compared with `at`: whoever waited for the head was overtaken, and no clock was wrong.
+    if entry.at > at and entry.at - (read := clock.now()) > _SKEW:
+        append(chain, Kind.CLOCK_SKEWED, at=entry.at, actor=SYSTEM_ACTOR, body=_skew(entry, read))
+    return entry
 
 
 def begin(
@@ -52,49 +117,78 @@ def begin(
     """Open an incident's chain with its first entry."""
     with transaction.atomic(savepoint=False):
         chain = EvidenceChain(incident=incident)
-        entry = _next(chain, kind, at=at, actor=actor, body=body)
+        entry = _placed(Draft(chain.pk, kind, at, actor, body), seq=0, prev=arithmetic.ZERO, at=at)
         chain.seq, chain.hash, chain.at = entry.seq, entry.hash, entry.at
         chain.save(force_insert=True)
         entry.save(force_insert=True)
     return entry
 
 
-def _append(
-    head: EvidenceChain, kind: Kind, *, at: datetime, actor: dict[str, Any], body: dict[str, Any]
-) -> EvidenceEntry:
-    entry = _next(head, kind, at=at, actor=actor, body=body)
-    entry.save(force_insert=True)
-    EvidenceChain.objects.filter(pk=head.pk).update(seq=entry.seq, hash=entry.hash, at=entry.at)
+# One statement: the head moves and hands its place to the entry. `prev` comes from the head row itself; a second
+# look at the table would see it as it was before the lock.
+_AT_ONCE = """
+WITH head AS (
+  UPDATE incidents_evidencechain SET
+    seq = seq + 1,
+    prev = hash,
+    at = greatest(at, %(at)s),
+    hash = encode(sha256(convert_to(
+      'lastgood-link-v1' || chr(10) || (seq + 1) || chr(10)
+      || to_char(greatest(at, %(at)s) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') || chr(10)
+      || hash || chr(10) || %(digest)s, 'UTF8')), 'hex')
+  WHERE id = %(chain)s
+  RETURNING id, seq, at, prev, hash)
+INSERT INTO incidents_evidenceentry (chain_id, seq, at, canonical, prev, hash)
+SELECT id, seq, at, %(canonical)s, prev, hash FROM head
+RETURNING id, seq, at, prev, hash"""
+
+
+def _at_once(draft: Draft) -> EvidenceEntry:
+    """PostgreSQL: head and entry in one statement."""
+    with prepared.cursor() as cursor:
+        cursor.execute(
+            _AT_ONCE,
+            {"chain": draft.chain_id, "at": draft.at, "digest": draft.digest, "canonical": draft.canonical},
+        )
+        pk, seq, at, prev, digest = cursor.fetchone()
+    return _entry(draft, pk=pk, seq=seq, at=at, prev=prev, hash=digest)
+
+
+def _in_turn(draft: Draft) -> EvidenceEntry:
+    """SQLite: the transaction holds the one write lock, so that head, entry and head can follow each other."""
+    with transaction.atomic(savepoint=False):
+        heads = EvidenceChain.objects.filter(pk=draft.chain_id)
+        seq, prev, before = heads.values_list("seq", "hash", "at").get()
+        entry = _placed(draft, seq=seq, prev=prev, at=max(draft.at, before or draft.at))
+        entry.save(force_insert=True)
+        heads.update(seq=entry.seq, prev=entry.prev, hash=entry.hash, at=entry.at)
     return entry
 
 
-def _next(
-    head: EvidenceChain, kind: Kind, *, at: datetime, actor: dict[str, Any], body: dict[str, Any]
-) -> EvidenceEntry:
-    """The entry that follows the head, not yet written."""
-    at = max(at, head.at) if head.at else at
-    entry = {
-        "v": arithmetic.VERSION,
-        "chain": str(head.pk),
-        "at": clock.stamp(at),
-        "kind": str(kind),
-        "actor": actor,
-        "body": body,
-        "commits": [],
-    }
-    canonical = arithmetic.canonical(entry)
-    seq, prev = head.seq + 1, head.hash
-    return EvidenceEntry(
-        chain=head,
-        seq=seq,
-        at=at,
-        kind=kind,
-        actor=actor,
-        body=body,
-        canonical=canonical,
-        prev=prev,
-        hash=arithmetic.link(seq, prev, arithmetic.digest(canonical)),
+def _placed(draft: Draft, *, seq: int, prev: str, at: datetime) -> EvidenceEntry:
+    """The entry that follows entry `seq`, whose hash is `prev`; not yet written."""
+    link = arithmetic.link(seq + 1, clock.stamp(at), prev, draft.digest)
+    return _entry(draft, seq=seq + 1, at=at, prev=prev, hash=link)
+
+
+def _entry(draft: Draft, **place: Any) -> EvidenceEntry:
+    entry = EvidenceEntry(chain_id=draft.chain_id, canonical=draft.canonical, **place)
+    entry.kind, entry.actor, entry.body = draft.kind, draft.actor, draft.body
+    return entry
+
+
+def _keep_private(entry: EvidenceEntry, draft: Draft) -> None:
+    PrivateValue.objects.bulk_create(
+        PrivateValue(chain_id=draft.chain_id, seq=entry.seq, path=path, salt=salt, value=draft.personal[path])
+        for path, salt in draft.salts.items()
     )
+
+
+def _skew(entry: EvidenceEntry, read: datetime) -> dict[str, Any]:
+    sentence = (
+        f"The clock read {clock.stamp(read)}, earlier than the entry before: entry {entry.seq} bears that one's time"
+    )
+    return {"sentence": sentence, "entry": entry.seq, "clock": clock.stamp(read)}
 
 
 def lock_head(queryset: Any) -> Any:
@@ -104,28 +198,36 @@ def lock_head(queryset: Any) -> Any:
 
 
 def global_chain() -> EvidenceChain:
-    return EvidenceChain.objects.get_or_create(incident=None)[0]
+    return EvidenceChain.objects.get_or_create(incident=None, custody_of=None)[0]
 
 
 def append_globally(kind: Kind, *, actor: dict[str, Any], **body: Any) -> EvidenceEntry:
     """Record a change that belongs to no single incident: configuration, an incident's opening."""
     with transaction.atomic(savepoint=False):
-        rows = lock_head(EvidenceChain.objects.filter(incident=None))
-        head = rows.first() or rows.get(pk=global_chain().pk)
-        return _append(head, kind, at=clock.now(), actor=actor, body=body)
+        return append(global_chain(), kind, at=clock.now(), actor=actor, body=body)
 
 
-def lines(chain: EvidenceChain) -> Iterator[arithmetic.Line]:
-    """The stored lines of a chain, in order, streamed."""
-    rows = chain.entries.order_by("seq").values_list("seq", "prev", "hash", "canonical")
-    for seq, prev, digest, canonical in rows.iterator(chunk_size=2000):
-        yield arithmetic.Line(seq, prev, digest, bytes(canonical))
+def append_custody(incident: Incident, *, by: Any, **body: Any) -> EvidenceEntry:
+    """Record that evidence of an incident was handed out: reading is no act, so it has a chain of its own."""
+    with transaction.atomic(savepoint=False):
+        chain = EvidenceChain.objects.get_or_create(custody_of=incident)[0]
+        return append(chain, Kind.HANDED_OUT, at=clock.now(), actor=person(by), body=body)
 
 
-def jsonl(chain: EvidenceChain) -> Iterator[bytes]:
+def lines(chain: EvidenceChain, *, after: int = 0, until: int | None = None) -> Iterator[arithmetic.Line]:
+    """The stored lines of a chain, in order, streamed; those after entry `after`, up to entry `until`."""
+    found = chain.entries.filter(seq__gt=after) if after else chain.entries.all()
+    found = found if until is None else found.filter(seq__lte=until)
+    rows = found.order_by("seq").values_list("seq", "at", "prev", "hash", "canonical")
+    for seq, at, prev, digest, canonical in rows.iterator(chunk_size=2000):
+        yield arithmetic.Line(seq, clock.stamp(at), prev, digest, canonical.encode())
+
+
+def jsonl(chain: EvidenceChain, *, until: int | None = None) -> Iterator[bytes]:
     """The exported log, a line an entry. The entry's bytes are those that were hashed."""
-    for line in lines(chain):
-        yield b'{"entry":%b,"hash":"%b","prev":"%b","seq":%d}\n' % (
+    for line in lines(chain, until=until):
+        yield b'{"at":"%b","entry":%b,"hash":"%b","prev":"%b","seq":%d}\n' % (
+            line.at.encode(),
             line.canonical,
             line.hash.encode(),
             line.prev.encode(),
@@ -134,16 +236,52 @@ def jsonl(chain: EvidenceChain) -> Iterator[bytes]:
 
 
 def verify(chain: EvidenceChain) -> arithmetic.Verdict:
-    """Check every stored line, that the readable columns say what was hashed, and that the head is one of them.
+    """Check every stored line, and that the head is one of them."""
+    return check(chain).verdict
 
-    The head is read first: what is written meanwhile comes after it and is checked as well.
+
+def check(chain: EvidenceChain, notes: Sequence[str] = (), keys: Sequence[VerifierKey] = ()) -> checking.Finding:
+    """Check every stored line, that the head is one of them, and what checkpoints said.
+
+    Args:
+        notes: signed checkpoints that somebody kept, as text; `keys` are those whose signatures count.
+    """
+    for found in check_in_steps(chain, notes, keys):
+        if isinstance(found, checking.Finding):
+            return found
+    raise AssertionError("check_in_steps ends with a finding")
+
+
+def check_in_steps(
+    chain: EvidenceChain, notes: Sequence[str] = (), keys: Sequence[VerifierKey] = ()
+) -> Iterator[int | checking.Finding]:
+    """The same as `check`, telling now and then how many entries were walked; the last thing told is the finding.
+
+    The head is read first: what is written meanwhile comes after it and is checked as well. The readable columns need
+    no check of their own: the database makes them of the hashed text, and `triggers.missing` says when it does not.
     """
     head = EvidenceChain.objects.get(pk=chain.pk)
-    verdict = arithmetic.verify(lines(chain))
-    if not verdict.is_intact:
-        return verdict
-    fault = _column_fault(chain) or _head_fault(head, verdict.count)
-    return arithmetic.Verdict(verdict.count, verdict.head, *fault) if fault else verdict
+    for found in checking.in_steps(str(chain.pk), lines(chain), notes, keys):
+        if isinstance(found, checking.Finding) and found.verdict.is_intact:
+            yield _with_head(head, found)
+        else:
+            yield found
+
+
+def check_on_all_cores(chain: EvidenceChain) -> checking.Finding:
+    """The same as `check` without checkpoints, for a command: it forks where a chain is long."""
+    head = EvidenceChain.objects.get(pk=chain.pk)
+    verdict = stored.verify(head.pk, head.seq)
+    beyond = head.entries.filter(seq__gt=head.seq).count() if verdict.is_intact else 0
+    found = checking.Finding(replace(verdict, count=verdict.count + beyond), [], [], Tree())
+    return _with_head(head, found) if verdict.is_intact else found
+
+
+def _with_head(head: EvidenceChain, found: checking.Finding) -> checking.Finding:
+    fault = _head_fault(head, found.verdict.count)
+    if fault is None:
+        return found
+    return replace(found, verdict=arithmetic.Verdict(found.verdict.count, found.verdict.head, *fault))
 
 
 def _head_fault(head: EvidenceChain, count: int) -> tuple[int, str] | None:
@@ -153,16 +291,6 @@ def _head_fault(head: EvidenceChain, count: int) -> tuple[int, str] | None:
         return head.seq, f"Entry {head.seq} is not the one that the log's head names."
     if count > head.seq and EvidenceChain.objects.get(pk=head.pk).seq < count:
         return head.seq + 1, f"The log's head names entry {head.seq}, but {count} are there."
-    return None
-
-
-def _column_fault(chain: EvidenceChain) -> tuple[int, str] | None:
-    rows = chain.entries.order_by("seq").values_list("seq", "at", "kind", "actor", "body", "canonical")
-    for seq, at, kind, actor, body, canonical in rows.iterator(chunk_size=2000):
-        hashed = orjson.loads(bytes(canonical))
-        shown = (clock.stamp(at), kind, actor, body)
-        if shown != (hashed["at"], hashed["kind"], hashed["actor"], hashed["body"]):
-            return seq, f"Entry {seq} shows something else than what was hashed."
     return None
 
 

@@ -2,4 +2,4 @@
 
 from django.dispatch import Signal
 
-entry_recorded = Signal()  # kwargs: incident_id, kind, body, entry_id
+entry_recorded = Signal()  # kwargs: incident_id, kind, body, entry_id, seq

@@ -148,8 +148,9 @@ def _verification(incident: Incident, gates: list[GateState]) -> Iterator[str]:
 
 def _timeline(incident: Incident) -> Iterator[str]:
     """The turns of the incident; every entry between them is in the log."""
-    for entry in log.entries_of(incident, *_TURNS).defer("canonical"):
-        yield f"{clock.utc_text(entry.at)}: {line(entry.sentence)}"
+    for row in reversed(board.timeline(incident, limit=incident.chain.seq, kinds=_TURNS)):
+        aside = ", ".join(filter(None, (row.recorded, row.correction)))
+        yield f"{clock.utc_text(row.event_at)}: {line(row.sentence)}{f' ({aside})' if aside else ''}"
 
 
 def _evidence(incident: Incident) -> Iterator[str]:

@@ -6,10 +6,13 @@ from typing import Any
 
 from django import forms
 
-from incidents.forms.fields import LONG, ExhibitFile, OneLine, WebLink, Words
+from incidents.forms.fields import LONG, ExhibitFile, Moment, OneLine, WebLink, Words
 from incidents.terms import CleanupState
 
 PARTS = ("text", "link", "file")
+# What is said of the parts, where there are any.
+ORIGIN = ("source", "collected_at")
+MARKS = ("personal", *ORIGIN)
 
 
 def evidence_fields(wanted: str = "") -> dict[str, forms.Field]:
@@ -20,11 +23,31 @@ def evidence_fields(wanted: str = "") -> dict[str, forms.Field]:
         "text": text,
         "link": WebLink(label="Or a link to it", required=False),
         "file": ExhibitFile(label="Or a file"),
+        "source": OneLine(label="Where it was taken from", max_length=200, required=False),
+        "collected_at": Moment(label="When it was taken, in UTC", required=False),
+        "personal": forms.BooleanField(
+            label="It speaks of a person: keep it apart, so it can be erased", required=False
+        ),
     }
     for part, field in fields.items():
         if wanted:
             field.widget.attrs["aria-label"] = f"{wanted}: {part}"
     return fields
+
+
+def given(data: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """The parts that were given, and what was said of them; nothing where no part was."""
+    parts = {part: value for part in PARTS if (value := data.get(f"{prefix}{part}"))}
+    marks = {mark: value for mark in MARKS if (value := data.get(f"{prefix}{mark}"))}
+    return parts | marks if parts else {}
+
+
+def lacking(data: dict[str, Any], prefix: str = "") -> dict[str, str]:
+    """The fields of an origin that was given for nothing, each with the sentence that says so."""
+    if any(data.get(f"{prefix}{part}") for part in PARTS):
+        return {}
+    sentence = "Bring the file, link or text that this is about."
+    return {f"{prefix}{name}": sentence for name in ORIGIN if data.get(f"{prefix}{name}")}
 
 
 class Evidence(forms.Form):
@@ -37,7 +60,13 @@ class Evidence(forms.Form):
 
     @property
     def brought(self) -> dict[str, Any]:
-        return {part: value for part in PARTS if (value := self.cleaned_data.get(part))}
+        return given(self.cleaned_data)
+
+    def clean(self) -> dict[str, Any]:
+        asked: dict[str, Any] = super().clean() or {}
+        for name, sentence in lacking(asked).items():
+            self.add_error(name, sentence)
+        return asked
 
 
 class Slot:
@@ -46,6 +75,7 @@ class Slot:
     def __init__(self, form: CleanupForm, key: str, name: str, exhibits: list[Any]) -> None:
         self.key, self.name, self.exhibits = key, name, exhibits
         self.text, self.link, self.file = (form[f"{key}-{part}"] for part in PARTS)
+        self.personal, self.source, self.collected_at = (form[f"{key}-{mark}"] for mark in MARKS)
 
 
 class CleanupForm(forms.Form):
@@ -75,13 +105,13 @@ class CleanupForm(forms.Form):
     @property
     def brought(self) -> dict[str, dict[str, Any]]:
         """What was given, for each piece of evidence that something was given for."""
-        given = {
-            key: {part: value for part in PARTS if (value := self.cleaned_data.get(f"{key}-{part}"))}
-            for key, _, _ in self.area.evidence
-        }
-        return {key: parts for key, parts in given.items() if parts}
+        found = {key: given(self.cleaned_data, f"{key}-") for key, _, _ in self.area.evidence}
+        return {key: parts for key, parts in found.items() if parts}
 
     def clean(self) -> dict[str, Any]:
+        for key, _, _ in self.area.evidence:
+            for name, sentence in lacking(self.cleaned_data, f"{key}-").items():
+                self.add_error(name, sentence)
         if not self.errors and not self.ticked and not self.brought:
             raise forms.ValidationError("Tick at least one item, or bring a file, a link or a text.")
         return self.cleaned_data

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.core.exceptions import ValidationError
 
 LONG = 20_000
@@ -57,6 +58,8 @@ class ExhibitFile(forms.FileField):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(max_length=200, required=False, **options)
+        if settings.UPLOAD_TYPES:
+            self.widget.attrs["accept"] = ",".join(settings.UPLOAD_TYPES)
 
 
 def data_of(request: Any) -> tuple[Any, Any]:

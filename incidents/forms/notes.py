@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from django import forms
 
-from incidents.forms.fields import OneLine, Words
+from incidents.forms.fields import Moment, OneLine, Words
 
 
 class NoteForm(forms.Form):
     text = Words(max_length=4000, rows=2, label="Note")
+    personal = forms.BooleanField(
+        required=False,
+        label="It speaks of a person",
+        help_text="Kept apart from the log, so that it can be erased later.",
+    )
+    happened_at = Moment(required=False, label="When it happened, if not now")
 
 
 class DeclineForm(forms.Form):

@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 
 from incidents.forms.cleanup import Evidence
-from incidents.forms.fields import OneLine, Words
+from incidents.forms.fields import Moment, OneLine, Words
 from incidents.policy import LEADS
 from incidents.terms import Role, Track
 
@@ -39,7 +39,8 @@ class CompleteForm(Evidence):
         widget=forms.RadioSelect,
     )
     result = Words(label="What was done, and what it showed", max_length=1000)
-    field_order = ("succeeded", "result", "text", "link", "file")
+    happened_at = Moment(label="When it was done, if not now", required=False)
+    field_order = ("succeeded", "result", "happened_at", "text", "link", "file")
 
 
 class ReasonForm(forms.Form):

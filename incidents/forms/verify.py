@@ -5,7 +5,7 @@ from __future__ import annotations
 from django import forms
 
 from incidents.forms.cleanup import Evidence
-from incidents.forms.fields import OneLine, Words
+from incidents.forms.fields import Moment, OneLine, Words
 from incidents.terms import BlockerKind, GateOutcome
 
 _SEEN = [(outcome.value, outcome.label) for outcome in GateOutcome if outcome != GateOutcome.NOT_RUN]
@@ -16,7 +16,8 @@ class RecordForm(Evidence):
 
     outcome = forms.TypedChoiceField(label="Outcome", choices=_SEEN, coerce=GateOutcome, widget=forms.RadioSelect)
     note = Words(label="What was run, and what it showed", max_length=1000)
-    field_order = ("outcome", "note", "text", "link", "file")
+    happened_at = Moment(label="When it was run, if not now", required=False)
+    field_order = ("outcome", "note", "happened_at", "text", "link", "file")
 
 
 class BaselineForm(forms.Form):

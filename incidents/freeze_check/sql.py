@@ -1,8 +1,7 @@
 """The statements of the freeze gate, and how they reach the database.
 
 Raw SQL on purpose: building this query with the ORM costs more than running it (research: performance, 2.1). On
-PostgreSQL it is prepared once a connection, because planning ten joins costs more than reading ten rows; set
-OPTIONS["prepare_threshold"] to None where a connection pooler cannot carry prepared statements.
+PostgreSQL it is prepared once a connection, because planning ten joins costs more than reading ten rows.
 """
 
 from __future__ import annotations
@@ -12,9 +11,9 @@ from typing import Any
 
 from django.db import connection
 
+from incidents import prepared
 from incidents.freeze_check.rule import Operation
 
-_PREPARE_AFTER = 1
 _columns: dict[str, tuple[str, ...]] = {}
 
 # The text of the runbook comes along only where the process does not know it by its hash.
@@ -90,26 +89,8 @@ def run(statement: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
     Raises:
         django.db.Error: the database does not answer.
     """
-    with _cursor() as cursor:
+    with prepared.cursor() as cursor:
         cursor.execute(statement, parameters)
         if statement not in _columns:
             _columns[statement] = tuple(column[0] for column in cursor.description)
         return [dict(zip(_columns[statement], row, strict=True)) for row in cursor.fetchall()]
-
-
-def _cursor() -> Any:
-    return _preparing_cursor() if connection.vendor == "postgresql" else connection.cursor()
-
-
-def _preparing_cursor() -> Any:
-    """A cursor that binds on the server, which Django's own does not, so that the plan is kept."""
-    from django.db.backends.postgresql.base import ServerBindingCursor
-
-    connection.close_if_health_check_failed()
-    connection.ensure_connection()
-    raw: Any = connection.connection
-    if "prepare_threshold" not in connection.settings_dict["OPTIONS"]:
-        raw.prepare_threshold = _PREPARE_AFTER
-    with connection.wrap_database_errors:
-        cursor: Any = ServerBindingCursor(raw)  # type: ignore[call-arg]
-    return connection.make_debug_cursor(cursor) if connection.queries_logged else connection.make_cursor(cursor)

@@ -3,7 +3,7 @@
 from incidents.models.cleanup import Attachment, CleanupItem, Exhibit
 from incidents.models.connector import Connector, Wiring
 from incidents.models.deliver import FollowUp, Review, Safeguard
-from incidents.models.evidence import ZERO, EvidenceChain, EvidenceEntry
+from incidents.models.evidence import ZERO, Checkpoint, EvidenceChain, EvidenceEntry, PrivateValue
 from incidents.models.freeze import Freeze, FreezeException, FreezeMeasure
 from incidents.models.incident import Incident, ReferenceCounter
 from incidents.models.product import Environment, Product, RosterEntry
@@ -23,6 +23,7 @@ __all__ = [
     "Attempt",
     "AuditGrant",
     "BaselineBlocker",
+    "Checkpoint",
     "CleanupItem",
     "Confirmation",
     "Connector",
@@ -40,6 +41,7 @@ __all__ = [
     "Incident",
     "IncidentUserObjectPermission",
     "Membership",
+    "PrivateValue",
     "Product",
     "Proposal",
     "ReferenceCounter",

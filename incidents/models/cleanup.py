@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import models
 
 from incidents.models.incident import Incident
-from incidents.terms import CleanupState, Role
+from incidents.terms import CleanupState, Role, ScanState
 
 
 class CleanupItem(models.Model):
@@ -40,6 +40,9 @@ class Attachment(models.Model):
     size = models.PositiveBigIntegerField("size in bytes")
     uploaded_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     uploaded_at = models.DateTimeField()
+    scan = models.CharField(max_length=12, choices=ScanState.choices, default=ScanState.NOT_SCANNED)
+    scan_note = models.CharField("what the scanner said", max_length=200, blank=True)
+    erased_at = models.DateTimeField(null=True)
 
     class Meta:
         ordering = ("uploaded_at",)
@@ -59,6 +62,9 @@ class Exhibit(models.Model):
     text = models.TextField(max_length=20_000, blank=True)
     link = models.URLField(max_length=1000, blank=True)
     attachment = models.ForeignKey(Attachment, models.PROTECT, null=True, related_name="exhibits")
+    # Where it was taken from and when, as the person who brought it says.
+    source = models.CharField(max_length=200, blank=True)
+    collected_at = models.DateTimeField(null=True, blank=True)
     by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     added_at = models.DateTimeField()
 

@@ -16,7 +16,7 @@ from incidents.terms import Kind
 def current() -> RunbookVersion:
     """The version that a new declaration takes."""
     version = RunbookVersion.objects.order_by("-number").first()
-    return version or _store(1, SHIPPED.read_text(encoding="utf-8"), "Shipped with Lastgood", by=None)
+    return version or _shipped()
 
 
 def publish(source: str, *, note: str, by: Any, after: int | None = None) -> RunbookVersion:
@@ -37,24 +37,36 @@ def publish(source: str, *, note: str, by: Any, after: int | None = None) -> Run
             raise BadRunbook(f"Version {last.number} was published while you edited. Take its changes over first.")
         if last.sha256 == digest(source):
             return last
-        version = _store(last.number + 1, source, note, by=by)
-        log.append_globally(
-            Kind.CONFIGURED,
-            actor=log.person(by) if by else log.SYSTEM_ACTOR,
-            sentence=f"Runbook version {version.number} published",
-            object="runbook",
-            id=str(version.number),
-            old=last.sha256,
-            new=version.sha256,
-            note=note,
-        )
+        version, _ = _stored(last.number + 1, source, note, by=by)
+        _recorded(version, last.sha256, by=by)
     return version
 
 
-def _store(number: int, source: str, note: str, *, by: Any) -> RunbookVersion:
+def _shipped() -> RunbookVersion:
+    with transaction.atomic():
+        version, is_new = _stored(1, SHIPPED.read_text(encoding="utf-8"), "Shipped with Lastgood", by=None)
+        if is_new:
+            _recorded(version, "", by=None)
+    return version
+
+
+def _stored(number: int, source: str, note: str, *, by: Any) -> tuple[RunbookVersion, bool]:
     return RunbookVersion.objects.get_or_create(
         number=number, defaults={"source": source, "sha256": digest(source), "note": note, "created_by": by}
-    )[0]
+    )
+
+
+def _recorded(version: RunbookVersion, old: str, *, by: Any) -> None:
+    log.append_globally(
+        Kind.CONFIGURED,
+        actor=log.person(by) if by else log.SYSTEM_ACTOR,
+        sentence=f"Runbook version {version.number} published",
+        object="runbook",
+        id=str(version.number),
+        old=old,
+        new=version.sha256,
+        note=version.note,
+    )
 
 
 def ensure_first_version(using: str, **_: Any) -> None:

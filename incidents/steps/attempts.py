@@ -124,6 +124,7 @@ def _cancel(taken: Taken, attempt: Attempt, claimed: Claim, objection: str) -> N
     held = Attempt.objects.filter(pk=attempt.pk, state=AttemptState.LEASED, epoch=claimed.epoch)
     if not held.update(state=AttemptState.CANCELLED, finished_at=taken.at, sentence=objection):
         raise Fenced
+    before = attempt.action.state
     Action.objects.filter(pk=attempt.action_id, state=ActionState.RUNNING).update(state=ActionState.PLANNED)
     taken.record(
         Kind.ACTION_CANCELLED,
@@ -131,6 +132,7 @@ def _cancel(taken: Taken, attempt: Attempt, claimed: Claim, objection: str) -> N
         action=attempt.action.key,
         attempt=str(attempt.pk),
         reason=objection,
+        **rollback.moved(before, ActionState.PLANNED if before == ActionState.RUNNING else before),
     )
 
 
@@ -200,7 +202,7 @@ def settle(claimed: Claim, state: AttemptState, sentence: str, **facts: Any) -> 
 def _ended(
     taken: Taken, attempt: Attempt, claimed: Claim, state: AttemptState, sentence: str, output_sha256: str = ""
 ) -> None:
-    _apply(taken, attempt.action, state, sentence)
+    moved = _apply(taken, attempt.action, state, sentence)
     kind, word = _KINDS[state]
     taken.record(
         kind,
@@ -208,12 +210,16 @@ def _ended(
         action=attempt.action.key,
         attempt=str(attempt.pk),
         epoch=claimed.epoch,
+        result=sentence[:RESULT],
         output_sha256=output_sha256,
+        **moved,
     )
 
 
-def _apply(taken: Taken, action: Action, state: AttemptState, sentence: str) -> None:
+def _apply(taken: Taken, action: Action, state: AttemptState, sentence: str) -> dict[str, Any]:
+    """Write an attempt's outcome onto its action. Returns the action's state before and after."""
     action = Action.objects.get(pk=action.pk)
+    before = action.state
     if state == AttemptState.UNKNOWN:
         action.state, action.result = ActionState.UNKNOWN, sentence[:RESULT]
         action.save(update_fields=["state", "result"])
@@ -221,6 +227,7 @@ def _apply(taken: Taken, action: Action, state: AttemptState, sentence: str) -> 
             taken.note_change()
     else:
         rollback.settle_action(taken, action, state == AttemptState.SUCCEEDED, sentence)
+    return rollback.moved(before, action.state)
 
 
 def sweep() -> tuple[int, int]:
@@ -269,7 +276,8 @@ def resolve(attempt: Attempt, *, succeeded: bool, note: str, by: Any, second: An
         note = taken.said(note, "Write what you saw in the outside system.")
         state = AttemptState.SUCCEEDED if succeeded else AttemptState.FAILED
         Attempt.objects.filter(pk=attempt.pk, state=AttemptState.UNKNOWN).update(state=state, finished_at=taken.at)
-        rollback.settle_action(taken, Action.objects.get(pk=attempt.action_id), succeeded, note)
+        before = attempt.action.state
+        rollback.settle_action(taken, attempt.action, succeeded, note)
         taken.record(
             Kind.ACTION_RESOLVED,
             f"Decided as {state.label.lower()}: {attempt.action}",
@@ -277,6 +285,7 @@ def resolve(attempt: Attempt, *, succeeded: bool, note: str, by: Any, second: An
             attempt=str(attempt.pk),
             state=state,
             note=note,
+            **rollback.moved(before, attempt.action.state),
         )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
@@ -19,6 +20,8 @@ from incidents.steps import text
 from incidents.terms import Act, Kind, Phase, Role
 
 ALONE: Any = object()
+# The proposal whose act is being run: that act's entry names it.
+CONFIRMED: ContextVar[int | None] = ContextVar("confirmed proposal", default=None)
 Row = TypeVar("Row", bound=Model)
 
 
@@ -57,7 +60,13 @@ class Taken:
     second: Any
     at: datetime
     _entry: tuple[Kind, dict[str, Any]] | None = field(default=None)
+    _personal: dict[str, str] = field(default_factory=dict)
+    _afterwards: list[Callable[[], Any]] = field(default_factory=list)
     entry: EvidenceEntry | None = None
+
+    def __post_init__(self) -> None:
+        self._phase_before = self.incident.phase
+        self._change_before = self.incident.change_number
 
     def refuse_if(self, sentences: Iterable[str]) -> None:
         if found := list(sentences):
@@ -82,12 +91,25 @@ class Taken:
         if by_me and last.body | facts == last.body:
             raise Refused("This is on record already: you have just sent it.")
 
-    def record(self, kind: Kind, sentence: str, **facts: Any) -> None:
-        """Say what happened; exactly one entry an act. `sentence` is what people read, `facts` what machines read."""
+    def record(self, kind: Kind, sentence: str, *, personal: dict[str, str] | None = None, **facts: Any) -> None:
+        """Say what happened; exactly one entry an act. `sentence` is what people read, `facts` what machines read.
+
+        Args:
+            personal: facts about a person, which stand apart and can be erased later.
+        """
         if self._entry is not None:
             raise Unrecorded(f"{self.act} recorded twice")
+        self._personal = personal or {}
         self._entry = (kind, {"sentence": sentence, "incident": self.incident.reference, **facts})
-        self.refuse_if(text.body_faults(self._entry[1]))
+        self.refuse_if(text.body_faults([self._entry[1], self._personal]))
+
+    def afterwards(self, act: Callable[[], Any]) -> None:
+        """Do something in the same transaction, once the entry is written."""
+        self._afterwards.append(act)
+
+    def after_commit(self, act: Callable[[], Any]) -> None:
+        """Do something that cannot be taken back, once nothing takes the act back."""
+        transaction.on_commit(act, robust=True)
 
     def move_to(self, phase: Phase) -> None:
         """Enter another phase, if the lifecycle knows the way."""
@@ -109,14 +131,23 @@ class Taken:
         if self._entry is None:
             raise Unrecorded(f"{self.act} recorded nothing")
         kind, body = self._entry
+        body = {**body, "act": str(self.act)}
+        if self.incident.phase != self._phase_before:
+            body["phase"] = {"old": str(self._phase_before), "new": str(self.incident.phase)}
+        if self.incident.change_number != self._change_before:
+            body["changed"] = {"number": self.incident.change_number, "at": clock.stamp(self.incident.changed_at)}
+        if (confirmed := CONFIRMED.get()) is not None:
+            body["proposal"] = confirmed
         actor = log.person(self.by, self.role or "", self.second) if self.by else log.SYSTEM_ACTOR
-        self.entry = log.append(self.incident.chain, kind, at=self.at, actor=actor, body=body)
+        self.entry = log.append(self.incident.chain, kind, at=self.at, actor=actor, body=body, personal=self._personal)
+        for act in self._afterwards:
+            act()
         tell(self.incident, kind, body, self.entry)
 
 
 def tell(incident: Incident, kind: Kind, body: dict[str, Any], entry: EvidenceEntry) -> None:
     """Let the readers know once the transaction is committed. One that fails is logged by `django.dispatch`."""
-    told = {"incident_id": incident.pk, "kind": kind, "body": body, "entry_id": entry.pk}
+    told = {"incident_id": incident.pk, "kind": kind, "body": body, "entry_id": entry.pk, "seq": entry.seq}
     transaction.on_commit(lambda: entry_recorded.send_robust(Incident, **told), robust=True)
 
 

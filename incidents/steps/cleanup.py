@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
-from incidents import policy
+from incidents import clock, policy
 from incidents.models import Attachment, CleanupItem, Exhibit, Incident
 from incidents.runbook.content import CleanupArea
 from incidents.steps.base import Denied, Refused, step, store
+from incidents.steps.text import row_faults
 from incidents.terms import Act, CleanupState, Kind, Role
 
 
@@ -46,7 +48,13 @@ def tick(incident: Incident, items: Sequence[CleanupItem], *, by: Any, note: str
             store(item, "state", "note", "by", "settled_at")
         names = ", ".join(item.name for item in current)
         taken.record(
-            Kind.CLEANUP_TICKED, f"Cleanup done: {names}", area=area, items=[item.key for item in current], note=note
+            Kind.CLEANUP_TICKED,
+            f"Cleanup done: {names}",
+            area=area,
+            items=[item.key for item in current],
+            note=note,
+            old=CleanupState.OPEN,
+            new=CleanupState.DONE,
         )
 
 
@@ -74,7 +82,15 @@ def waive(item: CleanupItem, *, by: Any, reason: str, second: Any = None) -> Non
             taken.at,
         )
         store(item, "state", "note", "by", "second", "settled_at")
-        taken.record(Kind.CLEANUP_WAIVED, f"Cleanup waived: {item}", area=item.area, items=[item.key], reason=reason)
+        taken.record(
+            Kind.CLEANUP_WAIVED,
+            f"Cleanup waived: {item}",
+            area=item.area,
+            items=[item.key],
+            reason=reason,
+            old=CleanupState.OPEN,
+            new=CleanupState.WAIVED,
+        )
 
 
 def attach(
@@ -86,39 +102,70 @@ def attach(
     text: str = "",
     link: str = "",
     attachment: Attachment | None = None,
+    source: str = "",
+    collected_at: datetime | None = None,
+    personal: bool = False,
 ) -> Exhibit:
     """Bring a file, a link or a text as evidence for what `on` names (see `Exhibit.subject`).
 
     Args:
         owner: the role in which the person brings it: the one that owns the thing, for a gate one that records it.
+        source: where it was taken from, as the person says: a host, a path, a system.
+        collected_at: when it was taken, as the person says.
+        personal: whether it speaks of a person; its words, link and file name then stand apart from the log and can
+            be erased, the file's bytes with them.
     """
     with step(incident, Act.ATTACH_EVIDENCE, by=by, owner=owner) as taken:
         taken.refuse_if(attach_blockers(taken.incident, on, owner, attachment))
         taken.refuse_if([] if text.strip() or link or attachment else ["Give a file, a link or a text."])
+        taken.refuse_if(_collected_blockers(collected_at, taken.at))
         sha256 = attachment.sha256 if attachment else ""
-        taken.refuse_repeat(Kind.EXHIBIT_ADDED, subject=on, text=text.strip(), link=link, sha256=sha256)
-        exhibit = store(
-            Exhibit(
-                incident=taken.incident,
-                subject=on,
-                text=text.strip(),
-                link=link,
-                attachment=attachment,
-                by=by,
-                added_at=taken.at,
-            )
+        said = {"text": text.strip(), "link": link, "source": source.strip()}
+        exhibit = Exhibit(
+            incident=taken.incident,
+            subject=on,
+            **said,
+            attachment=attachment,
+            collected_at=collected_at,
+            by=by,
+            added_at=taken.at,
         )
+        taken.refuse_if(row_faults(exhibit))
+        by_file = {"attachment__sha256": sha256} if attachment else {"attachment": None}
+        for same in taken.incident.exhibits.filter(subject=on, by=by, collected_at=collected_at, **said, **by_file):
+            taken.refuse_repeat(Kind.EXHIBIT_ADDED, exhibit=same.pk)
+        exhibit = store(exhibit)
         taken.record(
             Kind.EXHIBIT_ADDED,
             f"Evidence attached: {_named(taken.incident, on)}",
             subject=on,
             exhibit=exhibit.pk,
             sha256=sha256,
-            file=attachment.name if attachment else "",
-            link=link,
-            text=text.strip(),
+            **_collected(collected_at),
+            **(_said_of(attachment) if attachment else {}),
+            **_apart({**said, "file": attachment.name if attachment else ""}, personal=personal),
         )
     return exhibit
+
+
+def _collected(collected_at: datetime | None) -> dict[str, Any]:
+    return {"collected_at": clock.stamp(collected_at)} if collected_at else {}
+
+
+def _collected_blockers(collected_at: datetime | None, at: datetime) -> list[str]:
+    if collected_at and collected_at > at:
+        return [f"{clock.utc_text(collected_at)} is still to come: give the time at which it was collected."]
+    return []
+
+
+def _apart(said: dict[str, str], *, personal: bool) -> dict[str, Any]:
+    """What a person brought, as facts of the entry or apart from it."""
+    return {"personal": {name: words for name, words in said.items() if words}} if personal else said
+
+
+def _said_of(attachment: Attachment) -> dict[str, Any]:
+    """What the log says of a file beside its name and hash."""
+    return {"attachment": attachment.pk, "size": attachment.size, "scan": attachment.scan}
 
 
 def attach_blockers(incident: Incident, on: str, owner: Role, attachment: Attachment | None = None) -> list[str]:

@@ -13,6 +13,7 @@ from incidents.evidence import log
 from incidents.models import (
     Attempt,
     Freeze,
+    FreezeMeasure,
     Incident,
     Membership,
     Product,
@@ -20,7 +21,7 @@ from incidents.models import (
     RosterEntry,
 )
 from incidents.runbook import versions
-from incidents.steps import cleanup, freeze, rollback, verify
+from incidents.steps import cleanup, event_time, freeze, rollback, verify
 from incidents.steps.base import AlreadyFrozen, Denied, Refused, Taken, step, store, tell
 from incidents.steps.text import NOTE as LONGEST_NOTE
 from incidents.terms import Act, ActionState, Kind, Level, Phase, Role
@@ -50,19 +51,21 @@ def rollback_mode(
         product = _locked(product)
         commander = commander or by
         ready = _ready(product)
-        if not (by.is_active and by.pk in ready[Role.COMMANDER]):
+        if not (by.is_active and by in ready[Role.COMMANDER]):
             raise Denied(f"Rollback mode is declared by those who stand ready as Incident Commander of {product}.")
         if held := Freeze.objects.filter(product=product, active=True).select_related("incident").first():
             raise AlreadyFrozen(held.incident.reference)
-        if commander.pk not in ready[Role.COMMANDER]:
+        if commander not in ready[Role.COMMANDER]:
             raise Refused(f"{commander} does not stand ready as Incident Commander of {product}.")
         at = clock.now()
         incident = _opened(product, trigger, summary, scope_level, drill, by, at)
-        _staffed(incident, commander, ready, by, at)
-        freeze.put_in_force(incident, at)
+        laid_out = {
+            "roles": _staffed(incident, commander, ready, by, at),
+            "measures": [_measure(row) for row in freeze.put_in_force(incident, at)],
+        }
         cleanup.lay_out(incident)
         verify.lay_out(incident)
-        _recorded(incident, commander, by, at)
+        _recorded(incident, commander, by, at, laid_out)
     return incident
 
 
@@ -71,12 +74,12 @@ def _locked(product: Product) -> Product:
     return Product.objects.select_for_update(no_key=no_key).get(pk=product.pk)
 
 
-def _ready(product: Product) -> dict[Role, list[int]]:
+def _ready(product: Product) -> dict[Role, list[Any]]:
     """Who stands ready for each role, by rank."""
-    ready: dict[Role, list[int]] = {role: [] for role in Role}
+    ready: dict[Role, list[Any]] = {role: [] for role in Role}
     rows = RosterEntry.objects.filter(product=product, user__is_active=True).order_by("rank")
-    for role, user in rows.values_list("role", "user_id"):
-        ready[Role(role)].append(user)
+    for row in rows.select_related("user"):
+        ready[Role(row.role)].append(row.user)
     return ready
 
 
@@ -114,13 +117,15 @@ def _next_reference(at: datetime) -> str:
     return str(counter)
 
 
-def _staffed(incident: Incident, commander: Any, ready: dict[Role, list[int]], by: Any, at: datetime) -> None:
-    """The commander leads; the first on the roster is asked for every other role."""
-    first = {role: users[0] for role, users in ready.items() if users} | {Role.COMMANDER: commander.pk}
-    Membership.objects.bulk_create(
+def _staffed(
+    incident: Incident, commander: Any, ready: dict[Role, list[Any]], by: Any, at: datetime
+) -> list[dict[str, Any]]:
+    """The commander leads; the first on the roster is asked for every other role. Returns what the log says of it."""
+    first = {role: users[0] for role, users in ready.items() if users} | {Role.COMMANDER: commander}
+    rows = Membership.objects.bulk_create(
         Membership(
             incident=incident,
-            user_id=user,
+            user=user,
             role=role,
             assigned_by=by,
             assigned_at=at,
@@ -129,12 +134,22 @@ def _staffed(incident: Incident, commander: Any, ready: dict[Role, list[int]], b
         for role, user in first.items()
     )
     authority.project(incident)
+    return [{"membership": row.pk, "role": row.role, "person": str(row.user.public_id)} for row in rows]
 
 
-def _recorded(incident: Incident, commander: Any, by: Any, at: datetime) -> None:
+def _measure(row: FreezeMeasure) -> dict[str, Any]:
+    said = {"id": row.pk, "measure": row.measure}
+    return (
+        {**said, "environment": row.environment.name, "environment_id": row.environment_id} if row.environment else said
+    )
+
+
+def _recorded(incident: Incident, commander: Any, by: Any, at: datetime, laid_out: dict[str, Any]) -> None:
     body = {
         "sentence": f"Rollback mode declared for {incident.product} at {incident.level.label}",
         "incident": incident.reference,
+        "act": Act.DECLARE,
+        "phase": {"old": None, "new": incident.phase},
         "product": incident.product.slug,
         "trigger": incident.trigger,
         "summary": incident.summary,
@@ -143,6 +158,7 @@ def _recorded(incident: Incident, commander: Any, by: Any, at: datetime) -> None
         "drill": incident.drill,
         "runbook_version": incident.runbook.number,
         "runbook_sha256": incident.runbook_sha256,
+        **laid_out,
     }
     actor = log.person(by, Role.COMMANDER if by.pk == commander.pk else "")
     entry = log.begin(incident, Kind.DECLARED, at=at, actor=actor, body=body)
@@ -193,12 +209,23 @@ def _change_level(taken: Taken, level: Level, reason: str) -> None:
     )
 
 
-def add_note(incident: Incident, *, by: Any, text: str) -> None:
-    """Write something down in the incident notes."""
+def add_note(
+    incident: Incident, *, by: Any, text: str, personal: bool = False, happened_at: datetime | None = None
+) -> None:
+    """Write something down in the incident notes.
+
+    Args:
+        personal: whether it speaks of a person; it then stands apart from the log and can be erased.
+        happened_at: when it happened, where that is not now.
+    """
     with step(incident, Act.ADD_NOTE, by=by) as taken:
         note = taken.said(text, "Write the note first.", longest=LONGEST_NOTE)
-        taken.refuse_repeat(Kind.NOTE_ADDED, sentence=note)
-        taken.record(Kind.NOTE_ADDED, note)
+        event = event_time.fact(taken, happened_at)
+        taken.refuse_repeat(Kind.NOTE_ADDED, sentence=note, **event)
+        if personal:
+            taken.record(Kind.NOTE_ADDED, "Note with personal data, kept apart", personal={"note": note}, **event)
+        else:
+            taken.record(Kind.NOTE_ADDED, note, **event)
 
 
 def stand_down_blockers(incident: Incident) -> list[str]:
@@ -221,8 +248,8 @@ def stand_down(incident: Incident, *, by: Any, second: Any, reason: str) -> None
         taken.move_to(Phase.STOOD_DOWN)
         taken.incident.ended_at = taken.at
         taken.incident.save(update_fields=["ended_at"])
-        freeze.end(taken.incident, taken.at)
-        taken.record(Kind.STOOD_DOWN, f"Stood down: {reason}", reason=reason)
+        lifted = freeze.end(taken.incident, taken.at)
+        taken.record(Kind.STOOD_DOWN, f"Stood down: {reason}", reason=reason, measures=lifted)
 
 
 def needs_second(act: Act) -> bool:

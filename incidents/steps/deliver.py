@@ -28,7 +28,7 @@ def write_summary(
 ) -> Review:
     """Write, or write again, the incident summary. The timeline comes from the evidence log."""
     with step(incident, Act.WRITE_SUMMARY, by=by) as taken:
-        written = {
+        written: dict[str, Any] = {
             "what_happened": what_happened.strip(),
             "root_cause": root_cause.strip(),
             "impact": impact.strip(),
@@ -40,10 +40,17 @@ def write_summary(
         taken.refuse_if(
             ["The summary says this already."] if told == {name: getattr(review, name) for name in told} else []
         )
+        before = {name: getattr(review, name) for name in written if review.pk}
         for name, value in {**told, "written_at": taken.at}.items():
             setattr(review, name, value)
         store(review)
-        taken.record(Kind.SUMMARY_WRITTEN, "Incident summary written", owner=str((owner or by).public_id), **written)
+        taken.record(
+            Kind.SUMMARY_WRITTEN,
+            "Incident summary written",
+            owner=str((owner or by).public_id),
+            **written,
+            old={name: was for name, was in before.items() if was != written[name]},
+        )
     return review
 
 
@@ -80,9 +87,10 @@ def add_follow_up(
         taken.record(
             Kind.FOLLOW_UP_ADDED,
             f"Follow-up {follow_up.number}: {follow_up.title}",
+            follow_up=follow_up.pk,
             number=follow_up.number,
             title=follow_up.title,
-            owner=follow_up.owner,
+            personal={"owner": follow_up.owner},
             priority=priority,
             due_on=due_on.isoformat(),
             acceptance=follow_up.acceptance,

@@ -17,8 +17,8 @@ from django.db.models import QuerySet
 
 from incidents import authority, clock, policy
 from incidents.models import Action, Attempt, CleanupItem, Environment, Gate, Incident, Proposal
-from incidents.steps import attempts, cleanup, declare, freeze, rollback, verify
-from incidents.steps.base import Denied, Refused, locked, step, store
+from incidents.steps import attempts, cleanup, declare, freeze, privacy, rollback, verify
+from incidents.steps.base import CONFIRMED, Denied, Refused, locked, step, store
 from incidents.terms import Act, Kind, Level, Measure, Role
 
 Arguments = dict[str, Any]
@@ -120,6 +120,11 @@ ACTS: dict[Act, Countersigned] = {
         run=lambda i, a, by, second: verify.accept_risk(_gate(i, a), reason=a["reason"], by=by, second=second),
         about=_failure,
     ),
+    Act.ERASE: Countersigned(
+        sentence=lambda _, a: f"Erase {a['path']} of entry {a['entry']} for good: {a['reason']}",
+        blockers=lambda i, a: privacy.blockers(i, a["entry"], a["path"]),
+        run=lambda i, a, by, second: privacy.erase(i, a["entry"], a["path"], reason=a["reason"], by=by, second=second),
+    ),
     Act.RESOLVE_UNKNOWN: Countersigned(
         sentence=lambda i, a: (
             f"Decide “{_attempt(i, a).action}” as {'succeeded' if a['succeeded'] else 'failed'}: {a['reason']}"
@@ -166,6 +171,7 @@ def propose(incident: Incident, act: Act, *, by: Any, reason: str, **arguments: 
             proposal=proposal.pk,
             act=act,
             arguments=arguments,
+            expires_at=proposal.expires_at.isoformat(),
         )
     return proposal
 
@@ -203,7 +209,11 @@ def confirm(proposal: Proposal, *, by: Any) -> None:
             raise Refused("What this is about has changed since it was proposed: propose it again.")
         current.decided_by, current.decided_at, current.confirmed = by, at, True
         current.save(update_fields=["decided_by", "decided_at", "confirmed"])
-        handler.run(incident, current.arguments, current.proposed_by, by)
+        named = CONFIRMED.set(current.pk)
+        try:
+            handler.run(incident, current.arguments, current.proposed_by, by)
+        finally:
+            CONFIRMED.reset(named)
 
 
 def decline(proposal: Proposal, *, by: Any, reason: str) -> None:

@@ -15,22 +15,24 @@ from incidents.terms import Act, Kind, Measure
 PER_ENVIRONMENT = (Measure.PROMOTIONS, Measure.DEPLOYS)
 
 
-def put_in_force(incident: Incident, at: datetime) -> Freeze:
+def put_in_force(incident: Incident, at: datetime) -> list[FreezeMeasure]:
     """Freeze merges, claims, promotions and deploys (runbook, Freeze Scope). Part of the declare transaction."""
     held = Freeze.objects.create(incident=incident, product=incident.product, since=at)
     environments: list[Environment | None] = list(incident.product.environments.all())
-    FreezeMeasure.objects.bulk_create(
+    return FreezeMeasure.objects.bulk_create(
         FreezeMeasure(freeze=held, measure=measure, environment=environment, since=at)
         for measure in Measure
         for environment in (environments or [None] if measure in PER_ENVIRONMENT else [None])
     )
-    return held
 
 
-def end(incident: Incident, at: datetime) -> None:
-    """Lift whatever is still in force and end the freeze."""
-    incident.freeze.measures.filter(in_force=True).update(in_force=False, lifted_at=at)
+def end(incident: Incident, at: datetime) -> list[int]:
+    """Lift whatever is still in force and end the freeze. Returns the ids of the measures."""
+    held = incident.freeze.measures.filter(in_force=True)
+    lifted = list(held.values_list("pk", flat=True))
+    held.update(in_force=False, lifted_at=at)
     Freeze.objects.filter(pk=incident.freeze.pk).update(active=False, ended_at=at)
+    return lifted
 
 
 def exception_blockers(
@@ -92,6 +94,7 @@ def allow_exception(
             measure=measure,
             subject=allowed.subject,
             environment=environment.name if environment else None,
+            environment_id=environment.pk if environment else None,
             reason=reason,
             expires_at=expires_at.isoformat(),
         )

@@ -32,19 +32,26 @@ def candidates(incident: Incident, role: Role) -> Any:
 def assign(incident: Incident, role: Role, *, user: Any, by: Any, reason: str = "") -> Membership:
     """Give a role to a person, who then accepts it. Whoever held it before no longer does."""
     with step(incident, Act.ASSIGN_ROLE, by=by) as taken:
-        taken.refuse_if(_assign_blockers(taken.incident, role, user))
+        held = holder(taken.incident, role)
+        taken.refuse_if(_assign_blockers(taken.incident, role, user, held))
         reason = taken.said(reason) if reason.strip() else ""
         membership = _put(taken, role, user, reason)
-        taken.record(Kind.ROLE_ASSIGNED, f"{role.label} assigned", role=role, person=str(user.public_id), reason=reason)
+        taken.record(
+            Kind.ROLE_ASSIGNED,
+            f"{role.label} assigned",
+            role=role,
+            person=str(user.public_id),
+            reason=reason,
+            **_succession(held, membership),
+        )
     return membership
 
 
-def _assign_blockers(incident: Incident, role: Role, user: Any) -> list[str]:
+def _assign_blockers(incident: Incident, role: Role, user: Any, held: Membership | None) -> list[str]:
     if role == Role.COMMANDER:
         return ["The Incident Commander's role is handed over, not assigned."]
     if not candidates(incident, role).filter(pk=user.pk).exists():
         return [f"{user} is neither on the roster of {incident.product} nor part of this incident."]
-    held = holder(incident, role)
     return [f"{user} already holds this role."] if held and held.user_id == user.pk else []
 
 
@@ -58,7 +65,13 @@ def accept(incident: Incident, role: Role, *, by: Any) -> None:
         membership.accepted_at = taken.at
         membership.save(update_fields=["accepted_at"])
         authority.project(taken.incident)
-        taken.record(Kind.ROLE_ACCEPTED, f"{role.label} accepted", role=role, person=str(by.public_id))
+        taken.record(
+            Kind.ROLE_ACCEPTED,
+            f"{role.label} accepted",
+            role=role,
+            person=str(by.public_id),
+            membership=membership.pk,
+        )
 
 
 def hand_over(incident: Incident, role: Role, *, to: Any, by: Any, reason: str) -> Membership:
@@ -74,9 +87,8 @@ def hand_over(incident: Incident, role: Role, *, to: Any, by: Any, reason: str) 
             Kind.ROLE_HANDED_OVER,
             f"{role.label} handed over",
             role=role,
-            old=str(held.user.public_id) if held else None,
-            new=str(to.public_id),
             reason=reason,
+            **_succession(held, membership),
         )
     return membership
 
@@ -108,11 +120,21 @@ def take_over(incident: Incident, role: Role, *, by: Any, reason: str) -> Member
             Kind.ROLE_TAKEN_OVER,
             f"{role.label} taken over",
             role=role,
-            old=str(held.user.public_id) if held else None,
-            new=str(by.public_id),
             reason=reason,
+            **_succession(held, membership),
         )
     return membership
+
+
+def _succession(held: Membership | None, membership: Membership) -> dict[str, Any]:
+    """Who held the role and who holds it now, as the log says it."""
+    return {
+        "old": str(held.user.public_id) if held else None,
+        "new": str(membership.user.public_id),
+        "ended": held.pk if held else None,
+        "membership": membership.pk,
+        "accepted": membership.is_accepted,
+    }
 
 
 def _put(taken: Taken, role: Role, user: Any, reason: str, *, accepted: bool = False) -> Membership:

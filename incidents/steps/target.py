@@ -8,6 +8,8 @@ from incidents.models import Attempt, Confirmation, Incident, Target
 from incidents.steps.base import Taken, step, store
 from incidents.terms import Act, ActionState, Aspect, AttemptState, Kind, Phase, Role, TargetKind
 
+REPLACED = "The target was replaced before it started."
+
 
 def current(incident: Incident) -> Target | None:
     return next((chosen for chosen in incident.targets.all() if chosen.replaced_at is None), None)
@@ -32,8 +34,7 @@ def choose(incident: Incident, *, kind: TargetKind, identifier: str, reason: str
         taken.refuse_if(choose_blockers(taken.incident, identifier))
         reason = taken.said(reason, "Say why this is the last known good.")
         replaced = current(taken.incident)
-        if replaced:
-            _replace(taken, replaced)
+        undone = _replace(taken, replaced) if replaced else {}
         chosen = store(
             Target(
                 incident=taken.incident,
@@ -48,26 +49,35 @@ def choose(incident: Incident, *, kind: TargetKind, identifier: str, reason: str
             Kind.TARGET_CHOSEN,
             f"Target chosen: {chosen}",
             target=chosen.identifier,
+            target_id=chosen.pk,
             target_kind=kind,
             reason=reason,
             replaces=replaced.identifier if replaced else None,
+            **undone,
         )
     return chosen
 
 
-def _replace(taken: Taken, replaced: Target) -> None:
-    """What ran for the old target is due again for the new one, once that is confirmed."""
+def _replace(taken: Taken, replaced: Target) -> dict[str, Any]:
+    """What ran for the old target is due again for the new one, once that is confirmed. Returns what the log says."""
     replaced.replaced_at = taken.at
     replaced.save(update_fields=["replaced_at"])
     # By ids: in an UPDATE over a join, PostgreSQL does not look again at the state of a row just claimed.
     actions = list(taken.incident.actions.values_list("pk", flat=True))
     Attempt.objects.filter(action__in=actions, state=AttemptState.QUEUED).update(
-        state=AttemptState.CANCELLED, finished_at=taken.at, sentence="The target was replaced before it started."
+        state=AttemptState.CANCELLED, finished_at=taken.at, sentence=REPLACED
     )
+    cancelled = Attempt.objects.filter(action__in=actions, state=AttemptState.CANCELLED, finished_at=taken.at)
     again = taken.incident.actions.exclude(state__in=[ActionState.WAIVED])
+    due_again = list(again.values_list("key", flat=True))
     again.update(state=ActionState.PLANNED, result="", finished_at=None)
     taken.note_change()
     taken.move_to(Phase.DECLARED)
+    return {
+        "replaces_id": replaced.pk,
+        "due_again": due_again,
+        "cancelled": [str(pk) for pk in cancelled.values_list("pk", flat=True)],
+    }
 
 
 def blockers(target: Target | None, aspect: Aspect) -> list[str]:
@@ -99,6 +109,7 @@ def confirm(incident: Incident, aspect: Aspect, *, by: Any, note: str) -> None:
             Kind.TARGET_CONFIRMED,
             f"{aspect.label} confirmed for {chosen}",
             target=chosen.identifier,
+            target_id=chosen.pk,
             aspect=aspect,
             note=note,
         )

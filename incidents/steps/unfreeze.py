@@ -149,11 +149,18 @@ def name_owner(incident: Incident, area: Role, *, user: Any, by: Any) -> CycleOw
             raise Refused(f"{user} is neither on the roster of {incident.product} nor part of this incident.")
         current = taken.incident.cycle_owners.filter(area=area, replaced_at=None)
         taken.refuse_if([f"{user} is named already."] if current.filter(user=user).exists() else [])
+        replaced = current.select_related("user").first()
         current.update(replaced_at=taken.at)
         owner = CycleOwner.objects.create(incident=taken.incident, area=area, user=user, named_by=by, named_at=taken.at)
         authority.project(taken.incident)
         taken.record(
-            Kind.OWNER_NAMED, f"Next cycle's work of the {area.label} assigned", area=area, person=str(user.public_id)
+            Kind.OWNER_NAMED,
+            f"Next cycle's work of the {area.label} assigned",
+            area=area,
+            person=str(user.public_id),
+            owner=owner.pk,
+            old=str(replaced.user.public_id) if replaced else None,
+            replaces=replaced.pk if replaced else None,
         )
     return owner
 
@@ -168,7 +175,11 @@ def accept_ownership(incident: Incident, area: Role, *, by: Any) -> None:
         owner.accepted_at = taken.at
         owner.save(update_fields=["accepted_at"])
         taken.record(
-            Kind.OWNER_ACCEPTED, f"Next cycle's work of the {area.label} accepted", area=area, person=str(by.public_id)
+            Kind.OWNER_ACCEPTED,
+            f"Next cycle's work of the {area.label} accepted",
+            area=area,
+            person=str(by.public_id),
+            owner=owner.pk,
         )
 
 
@@ -220,12 +231,13 @@ def lift(incident: Incident, stage_key: str, *, by: Any) -> None:
         if stage is None:
             raise Refused(f"There is no stage “{stage_key[:40]}” to lift.")
         taken.refuse_if([f"{stage.name}: lifted already."] if stage.is_lifted else [])
-        _lift(taken, stage)
-        taken.record(Kind.LIFTED, f"Freeze lifted: {stage.name}", stage=stage.key, freeze_ended=not _held(taken))
+        ids = [row.pk for row in stage.measures if row.in_force]
+        _lift(taken, ids)
+        ended = not _held(taken)
+        taken.record(Kind.LIFTED, f"Freeze lifted: {stage.name}", stage=stage.key, measures=ids, freeze_ended=ended)
 
 
-def _lift(taken: Taken, stage: Stage) -> None:
-    ids = [row.pk for row in stage.measures]
+def _lift(taken: Taken, ids: list[int]) -> None:
     FreezeMeasure.objects.filter(pk__in=ids, in_force=True).update(in_force=False, lifted_at=taken.at)
     taken.move_to(Phase.UNFREEZING)
     if not _held(taken):
@@ -241,9 +253,9 @@ def refreeze(incident: Incident, *, by: Any, reason: str) -> None:
     """Put every measure back in force: the recovery does not hold. Gates are due again."""
     with step(incident, Act.REFREEZE, by=by) as taken:
         reason = taken.said(reason, "Say why the freeze comes back.")
-        FreezeMeasure.objects.filter(freeze__incident=taken.incident, in_force=False).update(
-            in_force=True, since=taken.at, lifted_at=None
-        )
+        lifted = FreezeMeasure.objects.filter(freeze__incident=taken.incident, in_force=False)
+        ids = list(lifted.values_list("pk", flat=True))
+        lifted.update(in_force=True, since=taken.at, lifted_at=None)
         taken.note_change()
         taken.move_to(Phase.ROLLING_BACK)
-        taken.record(Kind.REFROZEN, f"Frozen again: {reason}", reason=reason)
+        taken.record(Kind.REFROZEN, f"Frozen again: {reason}", reason=reason, measures=ids)

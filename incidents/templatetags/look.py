@@ -16,6 +16,10 @@ from django.utils import timezone
 from django.utils.html import conditional_escape, escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
+from incidents.evidence import scanner
+from incidents.models import Attachment
+from incidents.terms import ScanState
+
 register = template.Library()
 
 SPRITE = Path(__file__).resolve().parents[2] / "static" / "icons" / "sprite.svg"
@@ -73,6 +77,14 @@ def kind_word(kind: str) -> str:
 @register.filter
 def sign_of(word: object) -> str:
     return SIGNS[kind_of(word)]
+
+
+@register.filter
+def scanned(attachment: Attachment) -> SafeString:
+    """What the virus scanner said of a file, in one word."""
+    word = scanner.WORDS[ScanState(attachment.scan)]
+    note = attachment.scan_note
+    return format_html('<span title="{}">{}</span>', note, word) if note else escape(word)
 
 
 # Signs and states -------------------------------------------------------------------------------------------------

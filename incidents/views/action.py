@@ -56,9 +56,8 @@ def complete(request: Any, incident: Incident, key: str) -> HttpResponse:
         with showing_refusals(form), transaction.atomic():
             if form.brought:
                 bring(request, incident, f"action:{key}", Role(doing.owner), **form.brought)
-            steps.complete(
-                doing, succeeded=form.cleaned_data["succeeded"], result=form.cleaned_data["result"], by=request.user
-            )
+            said = {name: form.cleaned_data[name] for name in ("succeeded", "result", "happened_at")}
+            steps.complete(doing, **said, by=request.user)
             messages.success(request, "Recorded.")
             return back("incidents:action", incident, key)
     return show(request, incident, key, complete=form)

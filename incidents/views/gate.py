@@ -48,9 +48,8 @@ def record(request: Any, incident: Incident, gate: str) -> HttpResponse:
         with showing_refusals(form), transaction.atomic():
             if form.brought:
                 bring(request, incident, f"gate:{gate}", _as(request, checked), **form.brought)
-            steps.record_by_hand(
-                checked, outcome=form.cleaned_data["outcome"], note=form.cleaned_data["note"], by=request.user
-            )
+            said = {name: form.cleaned_data[name] for name in ("outcome", "note", "happened_at")}
+            steps.record_by_hand(checked, **said, by=request.user)
             messages.success(request, "Recorded.")
             return back("incidents:gate", incident, gate)
     return _page(request, incident, gate, record=form)

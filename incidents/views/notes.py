@@ -22,7 +22,7 @@ def notes(request: Any, incident: Incident) -> HttpResponse:
     form = NoteForm(request.POST)
     if form.is_valid():
         with showing_refusals(form):
-            declare.add_note(incident, by=request.user, text=form.cleaned_data["text"])
+            declare.add_note(incident, by=request.user, **form.cleaned_data)
             messages.success(request, "The note is in the log.")
             return redirect(f"{incident.get_absolute_url()}#timeline")
     return show(request, incident, form)

@@ -8,8 +8,7 @@ from django.http import HttpResponse
 
 from incidents import lifecycle
 from incidents.board import Board, kinds_of, timeline
-from incidents.board.timeline import lines
-from incidents.models import EvidenceEntry, Incident
+from incidents.models import Incident
 from incidents.terms import Kind, Phase
 from incidents.views.base import render_incident
 
@@ -75,10 +74,5 @@ def points(incident: Incident, word: str) -> list[str]:
 
 def history(incident: Incident, kinds: list[Kind], about: dict[str, str]) -> list[dict[str, Any]]:
     """The last entries of these kinds, newest first, each with the reason that was given."""
-    if about:
-        entries = EvidenceEntry.objects.filter(chain__incident=incident, kind__in=kinds).defer("canonical")
-        narrowed = entries.filter(**{f"body__{name}": value for name, value in about.items()})
-        rows = lines(narrowed.order_by("-seq")[:HISTORY_ROWS])
-    else:
-        rows = timeline(incident, limit=HISTORY_ROWS, kinds=kinds)
+    rows = timeline(incident, limit=HISTORY_ROWS, kinds=kinds, about=about)
     return [{"row": row, "why": next((row.body[name] for name in _REASONS if row.body.get(name)), "")} for row in rows]

@@ -66,7 +66,7 @@ class PersonAdmin(RecordedAdmin, WithActs, UserAdmin):
     def record_password(self, request: HttpRequest, before: Any) -> None:
         """Append an entry if the person's password is no longer what it was."""
         if before and User.objects.get(pk=before.pk).password != before.password:
-            self.record_change(request, before, {"password": "set"}, {"password": "changed"})
+            self.record_change(before, {"password": "set"}, {"password": "changed"}, by=request.user)
 
 
 @admin.register(ApiToken)
@@ -125,7 +125,7 @@ class TokenAdmin(RecordedAdmin, WithActs):
             row = self.found(request, object_id)
             if ApiToken.objects.filter(pk=row.pk, revoked_at=None).update(revoked_at=timezone.now()):
                 now = ApiToken.objects.get(pk=row.pk)
-                self.record_change(request, now, self.snapshot(row), self.snapshot(now))
+                self.record_change(now, self.snapshot(row), self.snapshot(now), by=request.user)
                 self.log_change(request, now, "Revoked")
         self.message_user(request, f"“{row.name}” is revoked.")
         return redirect(self.url_of("change", row))

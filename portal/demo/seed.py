@@ -58,7 +58,9 @@ def _people() -> dict[str, User]:
     hashed = make_password(PASSWORD) if missing else ""
     for person in missing:
         rights = {"is_staff": True, "is_superuser": True} if person.role == "admin" else {}
-        present[person.email] = User.objects.create(email=person.email, name=person.name, password=hashed, **rights)
+        user = User.objects.create(email=person.email, name=person.name, password=hashed, **rights)
+        configuration.record_row(user, by=None)
+        present[person.email] = user
     return {person.role: present[person.email] for person in PEOPLE}
 
 
@@ -68,15 +70,9 @@ def _furnish(product: Product, users: dict[str, User]) -> None:
     )
     RosterEntry.objects.bulk_create(RosterEntry(product=product, role=role, user=users[role], rank=1) for role in Role)
     RosterEntry.objects.create(product=product, role=DEPUTY_OF, user=users["deputy"], rank=2)
-    Recipient.objects.bulk_create(Recipient(product=product, name=name, email=email) for name, email in RECIPIENTS)
-    configuration.record(
-        "Demo loaded: product, people, roster, recipients and connectors",
-        by=None,
-        thing="product",
-        identity=product.slug,
-        old={},
-        new={"environments": list(ENVIRONMENTS), "people": len(PEOPLE), "recipients": len(RECIPIENTS)},
-    )
+    configuration.record_row(product, by=None)
+    for name, email in RECIPIENTS:
+        configuration.record_row(Recipient.objects.create(product=product, name=name, email=email), by=None)
 
 
 def _connect(product: Product) -> None:
@@ -92,17 +88,22 @@ def _connect(product: Product) -> None:
             name=name, defaults={"kind": kind, "config": config, "secret": secret_of, "deadline_seconds": 60}
         )
         if is_new:
-            Wiring.objects.create(product=product, key=key, connector=connector)
+            configuration.record_row(connector, by=None)
+            wiring = Wiring.objects.create(product=product, key=key, connector=connector)
+            configuration.record_row(wiring, by=None)
         elif connector.config.get("url") != config.get("url"):
-            connector.config |= {"url": config["url"]}
+            old = configuration.page_of(Connector).snapshot(connector)
+            connector.config = connector.config | {"url": config["url"]}
             connector.save(update_fields=["config"])
+            configuration.record_row(connector, by=None, old=old)
 
 
 def _allow_audit(auditor: User, admin: User) -> None:
     if not auditor.audit_grants.exists():
-        AuditGrant.objects.create(
+        grant = AuditGrant.objects.create(
             user=auditor, granted_by=admin, reason="Yearly audit (demo)", expires_at=timezone.now() + LASTS
         )
+        configuration.record_row(grant, by=None)
 
 
 # Tokens: the file of the data folder is the only place that has their secrets ----------------------------------------
@@ -131,6 +132,7 @@ def _pipeline(product: Product, known: dict[str, str]) -> dict[str, Any]:
     if is_new:
         user.set_unusable_password()
         user.save(update_fields=["password"])
+        configuration.record_row(user, by=None)
     scopes = [Scope.CHECK.value]
     token = _token(user, known.get(user.email, ""), scopes=scopes, product=product)
     return {"email": user.email, "name": user.name, "product": product.slug, "scopes": scopes, "api_token": token}
@@ -142,5 +144,11 @@ def _token(user: User, known: str, *, scopes: list[str], product: Product | None
     mine = ApiToken.objects.filter(user=user, name=TOKEN, revoked_at=None)
     if known and mine.filter(digest=digest_of(known), expires_at__gt=now).exists():
         return known
-    mine.update(revoked_at=now)
-    return ApiToken.issue(user, name=TOKEN, scopes=scopes, product=product, expires_at=now + LASTS)[1]
+    for forgotten in mine:
+        old = configuration.page_of(ApiToken).snapshot(forgotten)
+        forgotten.revoked_at = now
+        forgotten.save(update_fields=["revoked_at"])
+        configuration.record_row(forgotten, by=None, old=old)
+    token, secret = ApiToken.issue(user, name=TOKEN, scopes=scopes, product=product, expires_at=now + LASTS)
+    configuration.record_row(token, by=None)
+    return secret

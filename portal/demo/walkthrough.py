@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import csv
 import json
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.request import urlopen
+from zipfile import ZipFile
 
 from incidents.evidence import chain
 from portal.demo.person import Person, Unexpected, until
@@ -39,7 +43,7 @@ def collect(cast: Cast, folder: Path) -> str:
     pdf = until("the report", lambda: _report(cast), 120)
     files = {"report.pdf": pdf} | {
         name: cast.commander.fetch(f"{cast.path}/{name}")[1]
-        for name in ("report.md", "followups.csv", "followups.beads.jsonl", "evidence.jsonl")
+        for name in ("report.md", "followups.csv", "followups.beads.jsonl", "evidence.jsonl", "bundle.zip")
     }
     for name, content in files.items():
         (folder / f"{cast.reference}-{name}").write_bytes(content)
@@ -53,7 +57,18 @@ def collect(cast: Cast, folder: Path) -> str:
     hold(isinstance(beads[0]["priority"], int), "A bead has no whole number as priority.")
     verdict = chain.verify(chain.read_jsonl(files["evidence.jsonl"].splitlines()))
     hold(verdict.is_intact, f"The exported evidence does not verify: {verdict.reason}")
-    return f"PDF of {len(pdf) // 1024} kB, Markdown, CSV, {len(beads)} bead, {verdict.count} evidence lines that verify"
+    _verified_alone(folder / f"{cast.reference}-bundle.zip")
+    lines = f"{verdict.count} evidence lines that verify, a bundle that its own verify.py finds whole"
+    return f"PDF of {len(pdf) // 1024} kB, Markdown, CSV, {len(beads)} bead, {lines}"
+
+
+def _verified_alone(bundle: Path) -> None:
+    """Unpack the bundle's verifier and let it look at the bundle, with nothing of the portal around it."""
+    with ZipFile(bundle) as archive, TemporaryDirectory() as place:
+        verifier = archive.extract("verify.py", place)
+        run = [sys.executable, "-I", verifier, str(bundle.resolve())]
+        done = subprocess.run(run, capture_output=True, text=True, timeout=60, check=False)
+    hold(done.returncode == 0, f"The bundle does not verify:\n{done.stdout}{done.stderr}")
 
 
 def _report(cast: Cast) -> bytes:

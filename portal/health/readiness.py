@@ -13,7 +13,7 @@ from django.db.models import Max
 from django.db.models.functions import Now
 from kombu.exceptions import OperationalError as BrokerError
 
-from incidents.evidence import triggers
+from incidents.evidence import checkpoints, triggers, witness
 from incidents.models import WorkerBeat
 from portal.celery import app
 
@@ -23,8 +23,11 @@ _BROKER_SECONDS = 0.4
 
 @dataclass(frozen=True)
 class Finding:
+    """One thing that was looked at. Work can be done without what is not `needed`."""
+
     ok: bool
     reason: str
+    needed: bool = True
 
 
 def findings() -> dict[str, Finding]:
@@ -33,6 +36,7 @@ def findings() -> dict[str, Finding]:
         "database": _asked(_database),
         "migrations": _asked(_migrations),
         "triggers": _asked(_triggers),
+        "evidence": _asked(_evidence),
         "workers": _asked(_workers),
         "broker": _broker(),
     }
@@ -64,6 +68,17 @@ def _triggers() -> Finding:
     if lost:
         return Finding(False, f"Evidence can be changed: {', '.join(lost)} missing. Run migrate, it makes them again.")
     return Finding(True, "Evidence is append-only.")
+
+
+def _evidence() -> Finding:
+    """An alarm takes nobody's portal away in the middle of an incident, so it is told and the rest goes on."""
+    try:
+        faults = {**witness.alarms(), **checkpoints.went_back()}
+    except OSError as error:
+        return Finding(False, f"The witness folder cannot be read ({error.strerror}).", needed=False)
+    if faults:
+        return Finding(False, " ".join(faults.values()), needed=False)
+    return Finding(True, "Each log holds what was signed of it.")
 
 
 def _workers() -> Finding:

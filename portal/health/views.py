@@ -29,7 +29,7 @@ def healthz(request: HttpRequest) -> HttpResponse:
 def readyz(request: HttpRequest) -> HttpResponse:
     """Whether work can be done, with a reason for each thing it needs."""
     found = findings()
-    ready = all(finding.ok for finding in found.values())
+    ready = all(finding.ok for finding in found.values() if finding.needed)
     checks = {name: {"ok": finding.ok, "reason": finding.reason} for name, finding in found.items()}
     return JsonResponse({"ready": ready, "checks": checks}, status=200 if ready else 503)
 

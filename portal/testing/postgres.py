@@ -16,15 +16,9 @@ from portal.demo.processes import Child, wait_until
 
 INSTALLED = Path("/usr/lib/postgresql")
 ROLE = "portal"
-# Nothing here outlives the run, so nothing waits for the disk.
-SETTINGS = {
-    "listen_addresses": "",
-    "fsync": "off",
-    "synchronous_commit": "off",
-    "full_page_writes": "off",
-    "max_connections": "200",
-    "timezone": "UTC",
-}
+# Nothing that a test writes outlives the run, so nothing waits for the disk.
+HASTY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+SETTINGS = {"listen_addresses": "", "max_connections": "200", "timezone": "UTC"}
 
 
 def binaries() -> Path:
@@ -46,8 +40,12 @@ def version(folder: Path) -> str:
     return f"PostgreSQL {found.group() if found else said.strip()}"
 
 
-def start(folder: Path, log: Path) -> tuple[Child, str]:
-    """A running server with its data in this folder, and its DATABASE_URL. Raises SystemExit if it does not start."""
+def start(folder: Path, log: Path, *, durable: bool = False) -> tuple[Child, str]:
+    """A running server with its data in this folder, and its DATABASE_URL. Raises SystemExit if it does not start.
+
+    Args:
+        durable: whether a commit waits for the disk, as in production; what measures needs it.
+    """
     owner = _owner()
     found = binaries()
     if owner:
@@ -67,7 +65,8 @@ def start(folder: Path, log: Path) -> tuple[Child, str]:
     )
     if made.returncode:
         raise SystemExit(f"PostgreSQL could not be set up:\n{made.stderr}")
-    options = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
+    settings = SETTINGS if durable else SETTINGS | HASTY
+    options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
     command = [str(found / "postgres"), "-D", str(folder / "data"), "-k", str(folder), *options]
     child = Child("postgresql", command, log, env, user=owner).start()
     ready = folder / ".s.PGSQL.5432"

@@ -132,6 +132,7 @@ def test_a_draft_is_kept_and_dropped(incident: Incident, owner: Caller) -> None:
 # The report ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.thorough
 def test_the_pdf_is_202_until_it_is_there_and_then_200(incident: Incident, owner: Caller, crew: Crew) -> None:
     first = owner.get(path(incident, "report.pdf"))
     report = Report.objects.get()

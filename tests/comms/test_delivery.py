@@ -68,6 +68,7 @@ def test_the_log_says_once_what_was_sent_with_the_hash_of_every_mail(notice: Not
         "sent": 2,
         "failed": 0,
         "copies": [{"message_id": copy.message_id, "sha256": copy.sha256} for copy in copies],
+        "act": "settle_notice",
     }
     assert entry.actor == {"kind": "system", "name": "lastgood"}
     assert (notice.state, notice.sent_at) == (NoticeState.SENT, entry.at)

@@ -6,13 +6,16 @@ from email import message_from_bytes
 from email.header import decode_header, make_header
 from email.message import EmailMessage
 from email.policy import compat32, default
-from typing import cast
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from comms import mail
 from comms.models import Delivery, Notice, Recipient
-from incidents.models import EvidenceChain
+from incidents.evidence import keys
+from incidents.evidence.note import Statement, opened
+from incidents.models import Checkpoint, EvidenceChain
 from incidents.terms import Level, NoticeKind
 from tests.comms.test_clean import BREAKING
 from tests.comms.world import issue
@@ -92,7 +95,7 @@ def test_both_alternatives_say_the_same_and_where_it_belongs(crew: Crew) -> None
     notice = issue(incident, crew, NoticeKind.A)
 
     message = read(copy_to(notice, "ops@example.test"))
-    text, html = (part.get_content().replace("\r\n", "\n") for part in message.iter_parts())
+    text, html = (message.get_body((kind,)).get_content().replace("\r\n", "\n") for kind in ("plain", "html"))
     assert text.startswith(notice.body)
     assert f"{incident.reference} · Portarium · L3 Code, data, evidence and credentials" in text
     assert f"http://127.0.0.1:8000/incidents/{incident.reference}/" in text
@@ -107,8 +110,25 @@ def test_every_inbox_is_a_witness_of_the_log_before_the_update(crew: Crew) -> No
 
     notice = issue(incident, crew, NoticeKind.A)
 
-    text = next(read(copy_to(notice, "ops@example.test")).iter_parts()).get_content()
-    assert f"Evidence log: entry {head.seq}, head {head.hash[:16]}" in text
+    message = read(copy_to(notice, "ops@example.test"))
+    text = message.get_body(("plain",)).get_content().replace("\r\n", "\n")
+    assert f"Evidence log: entry {head.seq}, head {head.hash[:16]}. Signed in checkpoint.txt" in text
+    [attached] = message.iter_attachments()
+    note = Checkpoint.objects.get(chain=head).note
+    assert (attached.get_filename(), attached.get_payload(decode=True)) == ("checkpoint.txt", note.encode())
+    signed = Statement.read(opened(note, keys.verifiers()))
+    assert (signed.size, signed.head) == (head.seq, head.hash)
+
+
+def test_an_update_goes_out_also_where_nothing_can_be_signed(crew: Crew, settings: Any, tmp_path: Path) -> None:
+    (tmp_path / "a file").touch()
+    settings.KEY_DIR = tmp_path / "a file"
+
+    notice = issue(make_incident(crew), crew, NoticeKind.A)
+
+    message = read(copy_to(notice, "ops@example.test"))
+    assert list(message.iter_attachments()) == []
+    assert "Signed in" not in message.get_body(("plain",)).get_content()
 
 
 @pytest.mark.parametrize("typed", BREAKING)

@@ -51,6 +51,10 @@ def test_issuing_freezes_the_words_and_the_log_has_their_hash(crew: Crew) -> Non
         "subject": notice.subject,
         "words_sha256": hashlib.sha256(f"{notice.subject}\n\n{notice.body}".encode()).hexdigest(),
         "recipients": 2,
+        "copies": [
+            {"message_id": row.message_id, "sha256": row.sha256} for row in notice.deliveries.order_by("message_id")
+        ],
+        "act": "send_notice",
     }
     assert entry.actor["role"] == Role.COMMUNICATIONS_OWNER
     assert unfreeze.next_update_due(incident) == words.next_update_at

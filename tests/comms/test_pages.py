@@ -264,6 +264,7 @@ def test_a_report_is_made_shown_and_downloaded(incident: Incident, owner: Client
     assert b"".join(answer.streaming_content).startswith(b"%PDF-")
 
 
+@pytest.mark.thorough
 def test_asking_for_a_pdf_that_is_not_there_leads_to_the_page_that_shows_how_far_it_is(
     incident: Incident, owner: Client, crew: Crew
 ) -> None:

@@ -13,13 +13,13 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from comms.models import Notice
 from incidents.models import FreezeException, Incident, RunbookVersion
 from incidents.policy import LEADS
-from incidents.steps import unfreeze
+from incidents.steps import foreign, unfreeze
 from incidents.terms import Aspect, NoticeKind
 
 # Other rooms with tests of their own: the back office, what machines read, the demo's extras.
 ELSEWHERE = ("admin/", "api/v1/", "healthz", "readyz", "metrics", "mailbox/", "look/")
-# Decides an attempt, so it is there only for an action that somebody has tried.
-ONLY_AFTER_A_TRY = "/resolve/"
+# There only once somebody has tried the action, or once something of the log is signed.
+ONLY_AFTER_A_TRY = ("/resolve/", "/checkpoint.txt")
 PLACE = re.compile(r"(?P<before>[\w-]+)/<(?P<kind>\w+):(?P<name>\w+)>")
 # What differs from one reading to the next, and what the same page has on every one of its acts' addresses.
 PASSING = re.compile(r'<time.*?</time>|name="csrfmiddlewaretoken" value="\w+"|(action|hx-get)="[^"]*"', re.DOTALL)
@@ -54,6 +54,8 @@ def fillings(incident: Incident) -> dict[tuple[str, str], list[Any]]:
         ("owners", "area"): sorted(LEADS),
         ("notices", "pk"): list(Notice.objects.filter(incident=incident).issued().values_list("pk", flat=True)),
         ("notices", "kind"): [NoticeKind.A.value],
+        ("foreign", "seq"): [entry.seq for entry in (*foreign.kept(incident)[:1], *foreign.marks(incident)[:1])],
+        ("evidence", "seq"): [1],
         ("files", "sha256"): list(incident.attachments.values_list("sha256", flat=True)),
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -9,10 +10,12 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from incidents import clock
 from incidents.evidence import attachments
+from incidents.evidence.foreign import Mode
 from incidents.models import Incident
-from incidents.steps import attempts, cleanup, declare, deliver, four_eyes, freeze, rollback
+from incidents.steps import attempts, cleanup, correct, declare, deliver, foreign, four_eyes, freeze, rollback
 from incidents.terms import Act, AttemptState, Measure, Priority, Role, Track
 from tests.factories import Crew
+from tests.incidents.evidence.foreign.writing import content, sealed, v1
 
 LONG = "projection_rebuild_0412_" * 5
 
@@ -85,8 +88,33 @@ def clean_up(incident: Incident, crew: Crew) -> None:
         )
 
 
+def look_at_a_foreign_log(incident: Incident, crew: Crew) -> None:
+    """A log that was changed, forked and cut, under long names; and a mark in it."""
+    entries = v1(9)
+    entries[2] |= {"summary": "Other"}
+    entries.append(sealed(content(6) | {"evidenceId": LONG, "workspaceId": LONG}, entries[4]["hashSha256"]))
+    del entries[7]
+    file = SimpleUploadedFile(f"{LONG}.json", json.dumps({"items": entries, "nextCursor": LONG}).encode())
+    verdict = foreign.checked(file, Mode.WHOLE, "ab" * 32)
+    log = foreign.keep(incident, file, verdict, on=foreign.OUTPUT, by=crew.commander, source=f"https://a.test/{LONG}")
+    asked = foreign.mark_of(
+        incident,
+        log,
+        workspace=LONG,
+        correlation=LONG,
+        dialect=foreign.dialect_of(log),
+        head=log.body["head"],
+        runs=["run-1", LONG],
+        evidence=[LONG, "evi-0003"],
+    )
+    foreign.mark(incident, asked, on=foreign.LINKS, by=crew.commander)
+
+
 def write_down(incident: Incident, crew: Crew) -> None:
     declare.add_note(incident, by=crew[Role.SECURITY_LEAD], text=f"Seen in `{LONG}`\nand two tenants")
+    note, earlier = incident.chain.entries.latest("seq").seq, clock.now() - timedelta(days=1)
+    said = {"text": f"Seen in `{LONG}`\nand three tenants", "happened_at": earlier}
+    correct.entry(incident, note, by=crew.commander, reason=f"Counted again in {LONG}", **said)
     deliver.write_summary(incident, what_happened=LONG, root_cause=LONG, impact=LONG, by=crew.commander)
     due = (clock.now() + timedelta(days=14)).date()
     for title in (f"Guard {LONG}", "Alert earlier"):

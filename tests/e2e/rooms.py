@@ -48,6 +48,7 @@ def at_work(crew: Crew) -> Incident:
     rollback.make_plan(incident, by=crew.commander)
     happenings.run_the_first_stage(incident, crew)
     happenings.clean_up(incident, crew)
+    happenings.look_at_a_foreign_log(incident, crew)
     happenings.write_down(incident, crew)
     issue(incident, crew, NoticeKind.B)
     notices.save(incident, NoticeKind.B, notices.draft(incident, NoticeKind.B), by=crew[Role.COMMUNICATIONS_OWNER])

@@ -90,6 +90,20 @@ def test_a_reload_keeps_what_was_typed_and_can_discard_it(crew: Crew, seated: Ca
     expect(page.get_by_label("What is failing, in a sentence")).to_have_value("")
 
 
+def test_more_than_is_read_leads_back_to_the_form_with_a_sentence(crew: Crew, seated: Callable[..., Someone]) -> None:
+    mara = seated(crew.commander)
+    page = type_declaration(mara)
+    field = page.get_by_label("What is failing, in a sentence")
+    field.evaluate("field => { field.removeAttribute('maxlength'); field.value = 'x'.repeat(10_000_000) }")
+
+    mara.send("Declare rollback mode")
+
+    expect(page).to_have_url(re.compile("/declare/$"))
+    assert ["nothing was changed" in sentence for sentence in mara.refusals()] == [True]
+    expect(page.get_by_role("radio", name="Evidence chain uncertain")).to_be_checked()
+    assert not Incident.objects.exists()
+
+
 def test_what_one_person_typed_is_not_shown_to_the_next_at_the_same_device(
     crew: Crew, seated: Callable[..., Someone]
 ) -> None:

@@ -14,7 +14,7 @@ from django.core.management import CommandError, call_command
 from comms.models import Recipient
 from incidents import authority, dispatch
 from incidents.admin.connector_forms import problems_of
-from incidents.evidence import log
+from incidents.evidence import completeness, log
 from incidents.models import AuditGrant, Connector, Environment, Product, RosterEntry, Wiring
 from incidents.steps import declare
 from incidents.terms import Level, Role
@@ -80,12 +80,14 @@ def test_the_people_can_run_an_incident(users_file: Path) -> None:
 def test_loading_again_changes_nothing_and_keeps_every_token(users_file: Path) -> None:
     first = load(users_file)
     before, ci = rows(), seed.ci_file(users_file).read_text()
+    recorded = log.global_chain().entries.count()
 
     assert load(users_file) == first
 
     assert rows() == before
     assert seed.ci_file(users_file).read_text() == ci
-    assert log.global_chain().entries.count() == 1
+    assert log.global_chain().entries.count() == recorded
+    assert completeness.check_configuration() == []
 
 
 def test_what_an_administrator_changed_is_left_alone(users_file: Path) -> None:
@@ -107,6 +109,7 @@ def test_a_lost_file_gets_new_tokens_and_the_old_ones_end(users_file: Path) -> N
     new = {user["role"]: user["api_token"] for user in load(users_file)}
 
     assert set(old.values()).isdisjoint(new.values())
+    assert completeness.check_configuration() == []
     assert not any(ApiToken.objects.get(digest=digest_of(token)).is_live() for token in old.values())
     assert all(ApiToken.objects.get(digest=digest_of(token)).is_live() for token in new.values())
 
@@ -150,6 +153,7 @@ def test_what_is_wired_can_work_and_follows_the_ports_of_the_start(
 
     assert Connector.objects.get(name="demo-revoke").config["url"] == "http://127.0.0.1:8200/revoke"
     assert Connector.objects.get(name="demo-health").config["url"] == "http://127.0.0.1:8201/healthz"
+    assert completeness.check_configuration() == []
     assert dispatch.limits().commands.keys() == {"demo-redeploy"}
 
 

@@ -43,6 +43,7 @@ def test_a_worker_answers_and_can_be_killed(worker):
     assert wait_until(lambda: worker.child.has_ended, seconds=5)
 
 
+@pytest.mark.thorough
 def test_a_traceback_in_the_log_is_trouble_unless_expected(start_worker):
     worker = start_worker(LASTGOOD_SWEEP_SECONDS="60")
     app.send_task("portal.no_such_task")

@@ -3,7 +3,15 @@
 from incidents.steps.rollback.approval import approve, approve_blockers, needs_second, spec_digest, valid_approval
 from incidents.steps.rollback.blockers import dispatch_blockers, is_by_hand, live_attempt, order_blockers
 from incidents.steps.rollback.plan import add_action, fit_plan_to_level, make_plan, open_actions, plan_blockers
-from incidents.steps.rollback.running import abort, abort_blockers, complete, complete_blockers, dispatch, settle_action
+from incidents.steps.rollback.running import (
+    abort,
+    abort_blockers,
+    complete,
+    complete_blockers,
+    dispatch,
+    moved,
+    settle_action,
+)
 from incidents.steps.rollback.waiver import waive, waive_blockers, waiver_needs_second
 
 __all__ = [
@@ -20,6 +28,7 @@ __all__ = [
     "is_by_hand",
     "live_attempt",
     "make_plan",
+    "moved",
     "needs_second",
     "open_actions",
     "order_blockers",

@@ -79,7 +79,14 @@ def approve(action: Action, *, by: Any, digest: str | None = None) -> Approval:
         approval = Approval.objects.create(
             action=action, digest=current, by=by, approved_at=taken.at, expires_at=taken.at + policy.APPROVAL_LASTS
         )
-        taken.record(Kind.ACTION_APPROVED, f"Approved: {action}", action=action.key, digest=current)
+        taken.record(
+            Kind.ACTION_APPROVED,
+            f"Approved: {action}",
+            action=action.key,
+            approval=approval.pk,
+            digest=current,
+            expires_at=approval.expires_at.isoformat(),
+        )
     return approval
 
 

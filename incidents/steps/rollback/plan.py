@@ -124,7 +124,15 @@ def add_action(
             )
         )
         taken.record(
-            Kind.ACTION_ADDED, f"Action added: {action}", action=action.key, owner=owner, stage=stage, reason=reason
+            Kind.ACTION_ADDED,
+            f"Action added: {action}",
+            action=action.key,
+            name=name,
+            track=track,
+            owner=owner,
+            stage=stage,
+            destructive=destructive,
+            reason=reason,
         )
     return action
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from incidents.models import Action, Attempt
+from incidents.steps import event_time
 from incidents.steps.base import Taken, step
 from incidents.steps.rollback.approval import confirmed_target, fresh, spec_digest, valid_approval
 from incidents.steps.rollback.blockers import _elsewhere_blockers, dispatch_blockers, is_by_hand, live_attempt
@@ -17,11 +19,29 @@ def dispatch(action: Action, *, by: Any) -> Attempt:
     with step(action.incident, Act.DISPATCH_ACTION, by=by, owner=Role(action.owner)) as taken:
         action = fresh(taken, action)
         taken.refuse_if(dispatch_blockers(action, by, taken.at) + _elsewhere_blockers(action))
+        before = action.state
         attempt = _open_attempt(taken, action, by_hand=is_by_hand(action))
         kind = Kind.ACTION_STARTED if attempt.by_hand else Kind.ACTION_QUEUED
         verb = "Begun by hand" if attempt.by_hand else "Queued"
-        taken.record(kind, f"{verb}: {action}", action=action.key, attempt=str(attempt.pk), digest=attempt.digest)
+        taken.record(kind, f"{verb}: {action}", **_said_of(attempt), **moved(before, action.state))
     return attempt
+
+
+def moved(old: str, new: str) -> dict[str, Any]:
+    """An action's state before and after, as the log says it."""
+    return {"old": str(old), "new": str(new)}
+
+
+def _said_of(attempt: Attempt) -> dict[str, Any]:
+    """What the log says of an attempt when it begins: what will run, for which target, and who agreed."""
+    return {
+        "action": attempt.action.key,
+        "attempt": str(attempt.pk),
+        "number": attempt.number,
+        "digest": attempt.digest,
+        "target_id": attempt.target_id,
+        "approved_by": str(attempt.approved_by.public_id) if attempt.approved_by else None,
+    }
 
 
 def _open_attempt(taken: Taken, action: Action, *, by_hand: bool) -> Attempt:
@@ -55,16 +75,23 @@ def complete_blockers(action: Action, by: Any, at: Any) -> list[str]:
     return [] if live else dispatch_blockers(action, by, at)
 
 
-def complete(action: Action, *, succeeded: bool, result: str, by: Any) -> None:
-    """The owner records what came of an action done by hand. What was done is written down, also when it failed."""
+def complete(action: Action, *, succeeded: bool, result: str, by: Any, happened_at: datetime | None = None) -> None:
+    """The owner records what came of an action done by hand. What was done is written down, also when it failed.
+
+    Args:
+        happened_at: when it was done, where that is not now.
+    """
     with step(action.incident, Act.COMPLETE_ACTION, by=by, owner=Role(action.owner)) as taken:
         action = fresh(taken, action)
         result = taken.said(result, "Write what was done and what it showed.", longest=RESULT)
         taken.refuse_if(complete_blockers(action, by, taken.at))
-        attempt = live_attempt(action)
+        event = event_time.fact(taken, happened_at)
+        attempt, before = live_attempt(action), action.state
+        begun: dict[str, Any] = {"action": action.key, "attempt": str(attempt.pk)} if attempt else {}
         if attempt is None:
             taken.refuse_if(_elsewhere_blockers(action))
             attempt = _open_attempt(taken, action, by_hand=True)
+            begun = _said_of(attempt)
         attempt.state = AttemptState.SUCCEEDED if succeeded else AttemptState.FAILED
         attempt.finished_at, attempt.sentence = taken.at, result
         attempt.save(update_fields=["state", "finished_at", "sentence"])
@@ -72,10 +99,11 @@ def complete(action: Action, *, succeeded: bool, result: str, by: Any) -> None:
         taken.record(
             Kind.ACTION_SUCCEEDED if succeeded else Kind.ACTION_FAILED,
             f"{'Done by hand' if succeeded else 'Failed by hand'}: {action}",
-            action=action.key,
-            attempt=str(attempt.pk),
+            **begun,
+            **moved(before, action.state),
             result=result,
             by_hand=True,
+            **event,
         )
 
 
@@ -109,10 +137,15 @@ def abort(action: Action, *, by: Any, reason: str) -> None:
             state=AttemptState.CANCELLED, finished_at=taken.at, sentence=reason
         )
         taken.refuse_if([] if changed else [f"“{action}” has just been started."])
-        action.state = ActionState.PLANNED
+        before, action.state = action.state, ActionState.PLANNED
         action.save(update_fields=["state"])
         if live.by_hand and action.changes_state:
             taken.note_change()
         taken.record(
-            Kind.ACTION_CANCELLED, f"Aborted: {action}", action=action.key, attempt=str(live.pk), reason=reason
+            Kind.ACTION_CANCELLED,
+            f"Aborted: {action}",
+            action=action.key,
+            attempt=str(live.pk),
+            reason=reason,
+            **moved(before, action.state),
         )

@@ -9,6 +9,7 @@ from incidents.models import Action
 from incidents.steps.base import Denied, step
 from incidents.steps.rollback.approval import fresh
 from incidents.steps.rollback.blockers import live_attempt
+from incidents.steps.rollback.running import moved
 from incidents.terms import Act, ActionState, Kind, Role, Track
 
 
@@ -32,6 +33,9 @@ def waive(action: Action, *, by: Any, reason: str, second: Any = None) -> None:
         if waiver_needs_second(action) and second is None:
             raise Denied(f"{taken.incident.level.label} makes “{action}” due: waiving it needs a second person.")
         reason = taken.said(reason)
+        before = action.state
         action.state, action.result, action.finished_at = ActionState.WAIVED, reason, taken.at
         action.save(update_fields=["state", "result", "finished_at"])
-        taken.record(Kind.ACTION_WAIVED, f"Waived: {action}", action=action.key, reason=reason)
+        taken.record(
+            Kind.ACTION_WAIVED, f"Waived: {action}", action=action.key, reason=reason, **moved(before, action.state)
+        )

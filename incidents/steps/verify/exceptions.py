@@ -79,5 +79,13 @@ def accept_risk(gate: Gate, *, reason: str, by: Any, second: Any) -> AcceptedRis
             second=second,
             accepted_at=taken.at,
         )
-        taken.record(Kind.RISK_ACCEPTED, f"Risk accepted at {gate}: {reason}", gate=gate.key, reason=reason)
+        taken.record(
+            Kind.RISK_ACCEPTED,
+            f"Risk accepted at {gate}: {reason}",
+            gate=gate.key,
+            risk=risk.pk,
+            target_id=risk.target_id,
+            change_number=risk.change_number,
+            reason=reason,
+        )
     return risk

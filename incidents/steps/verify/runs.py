@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +13,7 @@ from django.db.models.functions import Now
 from incidents import clock
 from incidents.models import Gate, GateRun
 from incidents.models.verify import RUNNING
+from incidents.steps import event_time
 from incidents.steps.base import Refused, step, store
 from incidents.steps.text import RESULT, kept
 from incidents.steps.verify.standing import fresh, target_of
@@ -72,19 +73,38 @@ def ask_for_run(gate: Gate, *, by: Any) -> GateRun:
             by=by,
             asked_at=taken.at,
         )
-        taken.record(Kind.GATE_QUEUED, f"Run asked for: {gate}", gate=gate.key, run=str(run.pk))
+        taken.record(Kind.GATE_QUEUED, f"Run asked for: {gate}", **_said_of(run))
     return run
 
 
-def record_by_hand(gate: Gate, *, outcome: GateOutcome, note: str, by: Any) -> GateRun:
-    """Record what a person saw; the evidence for it is attached under `gate:<key>`."""
+def _said_of(run: GateRun) -> dict[str, Any]:
+    """What the log says of a run when it begins: for which target and which state of the system it counts."""
+    return {
+        "gate": run.gate.key,
+        "run": str(run.pk),
+        "target": run.target.identifier,
+        "target_id": run.target_id,
+        "change_number": run.change_number,
+    }
+
+
+def record_by_hand(
+    gate: Gate, *, outcome: GateOutcome, note: str, by: Any, happened_at: datetime | None = None
+) -> GateRun:
+    """Record what a person saw; the evidence for it is attached under `gate:<key>`.
+
+    Args:
+        happened_at: when it was run, where that is not now. What ran before the last change says nothing of it.
+    """
     with step(gate.incident, Act.RECORD_GATE, by=by) as taken:
         gate = fresh(taken, gate)
         taken.refuse_if(record_blockers(gate))
         taken.refuse_if([] if outcome != GateOutcome.NOT_RUN else ["Record pass, fail or error."])
         taken.refuse_if(evidence_blockers(gate))
         note = taken.said(note, "Write what was run and what it showed.", longest=RESULT)
-        taken.refuse_repeat(Kind.GATE_RECORDED, gate=gate.key, outcome=outcome, note=note)
+        taken.refuse_if(_too_early(gate, happened_at))
+        event = event_time.fact(taken, happened_at)
+        taken.refuse_repeat(Kind.GATE_RECORDED, gate=gate.key, outcome=outcome, note=note, **event)
         withdrawn = _withdraw(gate)
         run = store(
             GateRun(
@@ -102,15 +122,21 @@ def record_by_hand(gate: Gate, *, outcome: GateOutcome, note: str, by: Any) -> G
         taken.record(
             Kind.GATE_RECORDED,
             f"{gate}: {outcome.label.lower()}, recorded by hand",
-            gate=gate.key,
-            run=str(run.pk),
+            **_said_of(run),
             outcome=outcome,
             note=note,
-            target=run.target.identifier,
             by_hand=True,
             instead_of=withdrawn,
+            **event,
         )
     return run
+
+
+def _too_early(gate: Gate, happened_at: datetime | None) -> list[str]:
+    changed_at = gate.incident.changed_at
+    if happened_at is None or happened_at >= changed_at:
+        return []
+    return [f"“{gate}” has to run after the last change of the system, {clock.utc_text(changed_at)}."]
 
 
 def evidence_blockers(gate: Gate) -> list[str]:
@@ -184,6 +210,7 @@ def settle(run: GateRun, epoch: int, outcome: GateOutcome, sentence: str, **fact
             run=str(run.pk),
             outcome=outcome,
             target=run.target.identifier,
+            result=sentence[:RESULT],
             output_sha256=facts.get("output_sha256", ""),
         )
     return True

@@ -110,6 +110,7 @@ FETCHING = [
 ]
 
 
+@pytest.mark.thorough(keep=4)
 @pytest.mark.parametrize("markup", FETCHING)
 @pytest.mark.parametrize("scheme", ["file://{secret}", "http://{address}/x.png", "asset:../../manage.py"])
 def test_markup_that_fetches_reaches_nothing(
@@ -187,6 +188,7 @@ def nested_flex(levels: int) -> str:
     return '<div style="display:flex">' * levels + "x" + "</div>" * levels
 
 
+@pytest.mark.thorough
 def test_a_renderer_is_killed_at_its_deadline() -> None:
     begun = time.monotonic()
 
@@ -197,6 +199,7 @@ def test_a_renderer_is_killed_at_its_deadline() -> None:
     assert children() == []
 
 
+@pytest.mark.thorough
 def test_a_renderer_that_wants_too_much_memory_is_stopped() -> None:
     rows = "<table>" + "<tr><td>a<td>b<td>c</tr>" * 20_000 + "</table>"
 

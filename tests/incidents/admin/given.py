@@ -34,8 +34,9 @@ def model_pages(app: str) -> list[type]:
 
 
 def configured() -> list[EvidenceEntry]:
-    """What the log says was configured, oldest first."""
-    return list(log.global_chain().entries.filter(kind=Kind.CONFIGURED).order_by("seq"))
+    """What the log says was configured since the runbook that Lastgood is shipped with, oldest first."""
+    entries = log.global_chain().entries.filter(kind=Kind.CONFIGURED).exclude(body__object="runbook", body__id="1")
+    return list(entries.order_by("seq"))
 
 
 def filled(client: Client, url: str, **changes: Any) -> dict[str, Any]:

@@ -34,7 +34,12 @@ def test_a_correction_is_logged_with_the_old_and_the_new_value() -> None:
     crew = make_crew()
     incident = make_incident(crew)
     client = commander_in_office(crew)
-    asked = {"field": "summary", "value": " Projection lag after deploy 1183 ", "reason": "Wrong number"}
+    asked = {
+        "field": "summary",
+        "value": " Projection lag after deploy 1183 ",
+        "reason": "Wrong number",
+        "act": "correct",
+    }
 
     answer = client.post(address(incident, "correct"), asked, follow=True)
 
@@ -47,9 +52,11 @@ def test_a_correction_is_logged_with_the_old_and_the_new_value() -> None:
             "object": "incident",
             "id": str(incident.pk),
             "field": "summary",
+            "corrects": 1,
             "old": "Projection lag after deploy 1182",
             "new": "Projection lag after deploy 1183",
             "reason": "Wrong number",
+            "act": "correct",
         }
     ]
     said = (

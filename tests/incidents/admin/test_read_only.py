@@ -23,6 +23,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.thorough]
 
 CONFIGURATION = {"Product", "Connector", "Wiring", "AuditGrant"}
 HIDDEN = {"ReferenceCounter", "TargetFence", "WorkerBeat", "IncidentUserObjectPermission", "Environment", "RosterEntry"}
+HIDDEN |= {"PrivateValue"}
 
 
 def looked_at() -> list[type]:

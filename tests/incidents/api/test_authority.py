@@ -12,7 +12,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from incidents import clock
-from incidents.evidence import attachments
+from incidents.evidence import attachments, checkpoints
 from incidents.models import AuditGrant, Incident
 from incidents.steps import declare, four_eyes, freeze, roles
 from incidents.terms import Act, Measure, Phase, Role
@@ -28,14 +28,21 @@ READING = [
     "",
     "proposals",
     "evidence.jsonl",
+    "evidence/checkpoint",
+    "evidence/personal",
+    "evidence/timeline",
     "evidence/verify",
     "attachments/{attachment_id}",
 ]
+# Asked with a body, and nothing is changed.
+ASKING: dict[str, Any] = {"evidence/verify": {"checkpoints": []}}
 ACTING: dict[str, Any] = {
     "declare/raise-level": WHY | {"level": "L3"},
     "declare/lower-level": WHY | {"level": "L1"},
     "declare/stand-down": WHY,
     "declare/correct": WHY | {"row": "incident", "field": "summary", "value": "Other"},
+    "evidence/personal/erase": WHY | {"entry": 1, "path": "owner"},
+    "evidence/{seq}/correct": WHY | {"text": "Other words"},
     "roles/{role}/assign": {"person": "{lead}"},
     "roles/{role}/accept": None,
     "roles/{role}/hand-over": WHY | {"to": "{lead}"},
@@ -58,6 +65,9 @@ ACTING: dict[str, Any] = {
     "cleanup/items/{item}/waive": WHY,
     "cleanup/evidence/{evidence}": {"text": "Output"},
     "cleanup/evidence/{evidence}/file": UPLOAD,
+    "foreign/verify": UPLOAD,
+    "foreign/fetch": {"url": "https://portarium.example.org/evidence"},
+    "foreign/annotate": {"workspace": "ws-1", "runs": ["run-1"], "dialect": "portarium-v1", "head": "0" * 64},
     "verify/begin": None,
     "verify/reopen": WHY,
     "verify/gates/{gate}/run": None,
@@ -121,6 +131,7 @@ def build(crew: Crew) -> World:
         by=crew.commander,
         second=crew[Role.API_LEAD],
     )
+    checkpoints.sign(incident.chain, "test")
     proposal = four_eyes.propose(incident, Act.STAND_DOWN, by=crew.commander, reason="False alarm")
     attachment = attachments.store(incident, SimpleUploadedFile("a.txt", b"bytes"), crew.commander)
     names = {
@@ -133,6 +144,7 @@ def build(crew: Crew) -> World:
         "gate": "ci",
         "exception_id": exception.pk,
         "proposal_id": proposal.pk,
+        "seq": 1,
         "attachment_id": attachment.pk,
     }
     return World(incident, names)
@@ -157,7 +169,7 @@ EVERYTHING = ACTING | FOR_ALL_ROLES
 
 
 def all_answers(world: World, caller: Any) -> set[int]:
-    return {*readings(world, caller).values(), *statuses(world, caller, EVERYTHING).values()}
+    return {*readings(world, caller).values(), *statuses(world, caller, EVERYTHING | ASKING).values()}
 
 
 def test_every_operation_of_the_incidents_app_is_in_the_table() -> None:
@@ -170,7 +182,7 @@ def test_every_operation_of_the_incidents_app_is_in_the_table() -> None:
                 name = "evidence" if "cleanup/evidence" in path else aliases["key"].get(word, "key")
                 found.add((method, path.removeprefix("/incidents/{ref}").lstrip("/").replace("{key}", f"{{{name}}}")))
 
-    assert found == {("get", path) for path in READING} | {("post", path) for path in EVERYTHING}
+    assert found == {("get", path) for path in READING} | {("post", path) for path in EVERYTHING | ASKING}
 
 
 def test_nobody_gets_anything_without_a_token(world: World) -> None:
@@ -224,6 +236,7 @@ def test_an_auditor_reads_everything_and_changes_nothing(world: World, calling: 
     before = world.incident.chain.entries.count()
 
     assert set(readings(world, calling(auditor)).values()) == {200}
+    assert set(statuses(world, calling(auditor), ASKING).values()) == {200}
     assert set(statuses(world, calling(auditor), EVERYTHING).values()) == {403}
     assert world.incident.chain.entries.count() == before
     assert world.incident.attachments.count() == 1

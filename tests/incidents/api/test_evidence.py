@@ -11,10 +11,10 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 
-from incidents.evidence import attachments, chain, triggers
-from incidents.models import Attachment, EvidenceEntry
+from incidents.evidence import attachments, chain, checkpoints, keys, triggers
+from incidents.models import Attachment
 from incidents.terms import Kind, Phase
-from tests.factories import Crew, make_incident
+from tests.factories import Crew, cut, make_incident, tamper
 
 pytestmark = pytest.mark.django_db
 
@@ -41,12 +41,54 @@ def test_the_exported_log_verifies_by_itself(crew: Crew, by_role: Callable[..., 
 def test_a_changed_entry_is_found_at_its_place(crew: Crew, by_role: Callable[..., Any]) -> None:
     incident = make_incident(crew, at=Phase.TARGETED)
     triggers.drop(connection)
-    EvidenceEntry.objects.filter(chain=incident.chain, seq=3).update(canonical=b"{}")
+    tamper(incident, 3)
 
     answer = by_role("security_lead").get(f"incidents/{incident.reference}/evidence/verify").json()
 
     assert (answer["intact"], answer["entries"], answer["broken_at"]) == (False, 2, 3)
     assert answer["reason"] == "Entry 3 was changed after it was written."
+
+
+def test_a_checkpoint_that_was_kept_tells_what_was_cut(crew: Crew, by_role: Callable[..., Any]) -> None:
+    incident = make_incident(crew)
+    found = checkpoints.sign(incident.chain, "test")
+    assert found
+    asked = {"checkpoints": [found.note, "nonsense"]}
+    path = f"incidents/{incident.reference}/evidence/verify"
+    before = by_role("security_lead").post(path, asked).json()
+    cut(incident, found.size - 1)
+
+    after = by_role("security_lead").post(path, asked).json()
+
+    assert ([one["match"] for one in before["compared"]], before["code"]) == (["holds"], 3)
+    assert ([one["match"] for one in after["compared"]], after["code"], after["intact"]) == (["cut"], 2, True)
+    assert after["compared"][0]["sentence"].startswith(f"Entry {found.size} was cut off")
+    assert after["unsigned"] == ["This is no signed note: text, a blank line and signatures are expected."]
+
+
+def test_a_key_that_is_none_is_refused(crew: Crew, by_role: Callable[..., Any]) -> None:
+    incident = make_incident(crew)
+
+    answer = by_role("security_lead").post(
+        f"incidents/{incident.reference}/evidence/verify", {"checkpoints": [], "keys": ["x"]}
+    )
+
+    assert answer.status_code == 409
+    assert "no verifier key" in answer.content.decode()
+
+
+def test_the_last_checkpoint_is_handed_out_with_the_keys(crew: Crew, by_role: Callable[..., Any]) -> None:
+    incident = make_incident(crew)
+    path = f"incidents/{incident.reference}/evidence/checkpoint"
+    nothing = by_role("security_lead").get(path)
+    found = checkpoints.sign(incident.chain, "test")
+    assert found
+
+    answer = by_role("security_lead").get(path).json()
+
+    assert nothing.status_code == 404
+    assert (answer["note"], answer["size"]) == (found.note, found.size)
+    assert answer["keys"] == [str(key) for key in keys.verifiers()]
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ def fill_log(incident: Incident, entries: int) -> None:
         log.append(incident.chain, Kind.NOTE_ADDED, at=clock.now(), actor=log.SYSTEM_ACTOR, body=body)
 
 
+@pytest.mark.thorough
 def test_reading_an_incident_takes_the_same_statements_at_1_100_and_1000_entries(
     crew: Crew, by_role: Callable[..., Any]
 ) -> None:
@@ -87,6 +88,7 @@ def test_reading_an_incident_takes_the_same_statements_whatever_gates_have_run(
     assert statements(lambda: caller.get(f"incidents/{incident.reference}")) == before
 
 
+@pytest.mark.thorough
 def test_listing_takes_at_most_four_statements_for_any_number_of_incidents_and_entries(
     crew: Crew, by_role: Callable[..., Any]
 ) -> None:

@@ -125,4 +125,7 @@ def test_an_incident_is_walked_from_declared_to_closed(
         "head": closed["evidence_sha256"],
         "broken_at": None,
         "reason": "",
+        "code": 0,
+        "compared": [],
+        "unsigned": [],
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from io import StringIO
 from threading import Event, Thread
 
@@ -12,7 +13,7 @@ from django.db import connection
 from incidents.evidence import log, triggers
 from incidents.models import EvidenceChain, EvidenceEntry
 from incidents.terms import Kind
-from tests.factories import make_crew, make_incident
+from tests.factories import make_crew, make_incident, tamper
 
 pytestmark = pytest.mark.django_db
 
@@ -30,17 +31,40 @@ def test_every_log_is_verified_and_the_code_is_0() -> None:
     incident = make_incident(make_crew())
     head = EvidenceChain.objects.get(pk=incident.chain.pk)
 
-    code, lines = run()
+    code, lines = run("--log-only")
 
     assert code == 0
     assert f"{incident.reference}: intact, {head.seq} entries, head {head.hash}" in lines
-    assert any(line.startswith("global: intact, 1 entries") for line in lines)
+    assert any(line.startswith("global: intact, 2 entries") for line in lines)
+
+
+def test_a_row_that_no_entry_explains_gives_1_and_is_named() -> None:
+    incident = make_incident(make_crew())
+    whole = run(incident.reference)
+    said = {"number": 1, "title": "Slipped in", "owner": "x", "priority": "P1", "due_on": date(2027, 1, 5)}
+    incident.follow_ups.create(**said, added_at=incident.declared_at)
+
+    code, lines = run(incident.reference)
+
+    assert whole[0] == 0
+    assert code == 1
+    assert "Slipped in" in lines[-1]
+    assert run(incident.reference, "--log-only")[0] == 0
+
+
+def test_configuration_that_was_made_past_the_portal_is_named() -> None:
+    make_incident(make_crew())  # the tests make products and people without the admin
+
+    code, lines = run("global")
+
+    assert code == 1
+    assert any("Product" in line for line in lines)
 
 
 def test_a_tampered_row_gives_1_and_its_number() -> None:
     good, bad = make_incident(make_crew()), make_incident(make_crew())
     triggers.drop(connection)
-    EvidenceEntry.objects.filter(chain=bad.chain, seq=4).update(canonical=b"{}")
+    tamper(bad, 4)
 
     everything = run()
     only_good = run(good.reference)
@@ -80,7 +104,7 @@ def test_a_line_that_the_head_does_not_know_gives_1() -> None:
 def test_the_global_log_can_be_named_and_an_unknown_one_cannot() -> None:
     make_incident(make_crew())
 
-    assert run("global")[0] == 0
+    assert run("global", "--log-only")[0] == 0
     with pytest.raises(CommandError, match="There is no evidence log of “RB-1999-0001”") as refused:
         run("RB-1999-0001")
     assert refused.value.returncode not in (0, 1, 2, 3)

@@ -23,6 +23,7 @@ METACHARACTERS = [
 ]  # fmt: skip
 
 
+@pytest.mark.thorough(keep=6)
 @pytest.mark.parametrize("value", METACHARACTERS)
 def test_every_character_of_an_argument_arrives_as_it_is_in_one_piece(value):
     limits = a_command(sys.executable, "-c", TELL_ARGV, "{value}", "--it={value}", arguments=ANY_TEXT)

@@ -41,6 +41,7 @@ def script(shape, token):
     return ["/bin/sh", "-c", shape.replace("{token}", token)]
 
 
+@pytest.mark.thorough(keep=3)
 @pytest.mark.parametrize("shape", SHAPES, ids=SHAPE_NAMES)
 def test_at_the_deadline_everything_is_dead_and_the_end_is_unknown(shape, token):
     began = time.monotonic()

@@ -62,6 +62,7 @@ def says_continue_for_ever(connection, over):
         connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n" * 100)
 
 
+@pytest.mark.thorough(keep=3)
 @pytest.mark.parametrize(
     "script",
     [

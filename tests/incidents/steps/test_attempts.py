@@ -319,6 +319,7 @@ def test_a_connector_that_was_switched_off_starts_nothing() -> None:
     assert attempt.sentence == "The connector has been switched off."
 
 
+@pytest.mark.past_the_log
 def test_calling_back_a_late_claim_leaves_what_was_decided_meanwhile() -> None:
     """The target was replaced while a worker held the claim, and the action waived before that worker came back."""
     _, _, attempt = queued()

@@ -16,13 +16,15 @@ from tests.factories import Crew, make_crew, make_incident
 
 pytestmark = pytest.mark.django_db
 
+# PostgreSQL moves a log's head and inserts the entry in one statement, SQLite in three.
+APPENDED = {"postgresql": 1, "sqlite": 3}[connection.vendor]
 CONTROL = ("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE")
 
 
 def statements(write: Callable[[], Any]) -> int:
     with CaptureQueriesContext(connection) as seen:
         write()
-    return len([query for query in seen.captured_queries if not query["sql"].startswith(CONTROL)])
+    return len([query for query in seen.captured_queries if not str(query["sql"]).startswith(CONTROL)])
 
 
 def declared(crew: Crew) -> Incident:
@@ -37,7 +39,7 @@ def test_a_declaration_takes_the_same_statements_with_any_roster() -> None:
     for rank, user in enumerate((make_crew().commander for _ in range(5)), start=3):
         other.product.roster.create(role=Role.COMMANDER, user=user, rank=rank)
 
-    assert {statements(lambda crew=crew: declared(crew)) for crew in (one, other)} == {24}
+    assert {statements(lambda crew=crew: declared(crew)) for crew in (one, other)} == {22 + APPENDED}
 
 
 def test_a_role_changes_hands_in_the_same_statements_for_a_role_of_many_rights() -> None:
@@ -49,7 +51,7 @@ def test_a_role_changes_hands_in_the_same_statements_for_a_role_of_many_rights()
         lambda: roles.hand_over(incident, Role.COMMANDER, to=crew.deputy, by=crew.commander, reason="Shift ends")
     )
 
-    assert (accepted, handed) == (12, 16)
+    assert (accepted, handed) == (9 + APPENDED, 13 + APPENDED)
 
 
 @pytest.mark.parametrize("level", list(Level))
@@ -57,7 +59,7 @@ def test_a_plan_takes_the_same_statements_for_five_actions_and_for_thirteen(leve
     crew = make_crew()
     incident = make_incident(crew, at=Phase.TARGETED, level=level)
 
-    assert statements(lambda: rollback.make_plan(incident, by=crew.commander)) == 13
+    assert statements(lambda: rollback.make_plan(incident, by=crew.commander)) == 10 + APPENDED
 
 
 def test_a_dispatch_reads_the_whole_plan_once() -> None:
@@ -66,4 +68,4 @@ def test_a_dispatch_reads_the_whole_plan_once() -> None:
     action = incident.actions.get(key="3d-preserve")
     rollback.approve(action, by=crew.commander)
 
-    assert statements(lambda: rollback.dispatch(action, by=crew[Role(action.owner)])) == 16
+    assert statements(lambda: rollback.dispatch(action, by=crew[Role(action.owner)])) == 13 + APPENDED

@@ -286,6 +286,7 @@ def test_a_pass_waits_for_the_run_that_was_asked_for_after_it() -> None:
     assert verify.gate_blockers(gate(incident, "health")) == ["“Service health” is running: wait for what it says."]
 
 
+@pytest.mark.past_the_log
 def test_a_gate_that_was_read_before_a_change_is_judged_after_it() -> None:
     """The page was opened, the evidence brought; then the system changed, and only then was the form sent."""
     crew, incident = verifying()
@@ -319,6 +320,7 @@ def test_evidence_is_brought_by_who_owns_the_thing_for_what_the_incident_has(
         cleanup.attach(incident, on, owner=owner, by=crew[owner], text="Looked")
 
 
+@pytest.mark.past_the_log
 def test_nothing_of_another_incident_is_touched_from_this_one() -> None:
     one, other = make_crew(), make_crew()
     here, there = make_incident(one, at=Phase.ROLLING_BACK), make_incident(other, at=Phase.ROLLING_BACK)

@@ -43,7 +43,11 @@ def at(incident: Incident, person: Any) -> Visitor:
 
 def text_of(response: HttpResponse) -> str:
     """What a page says, without its markup."""
-    words = re.sub(r"<(script|style|svg)\b.*?</\1>", " ", response.content.decode(), flags=re.DOTALL)
+    return text_in(response.content.decode())
+
+
+def text_in(page: str) -> str:
+    words = re.sub(r"<(script|style|svg)\b.*?</\1>", " ", page, flags=re.DOTALL)
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", words)).split())
 
 

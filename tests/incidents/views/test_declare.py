@@ -163,7 +163,10 @@ def test_what_does_not_fit_is_said_at_its_field(crew: Crew, field: str, value: s
 
 
 def test_ten_megabytes_are_turned_away_whole(crew: Crew) -> None:
-    response = signed_in(crew.commander).post("/declare/", declaration(crew, summary="x" * 10_000_000))
+    client = signed_in(crew.commander)
 
-    assert response.status_code == 400
+    response = client.post("/declare/", declaration(crew, summary="x" * 10_000_000), follow=True)
+
+    assert response.redirect_chain == [("/declare/", 302)]
+    assert "What you sent is larger than 2.5 MB, so it was not read and nothing was changed." in text_of(response)
     assert Incident.objects.count() == 0

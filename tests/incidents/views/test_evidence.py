@@ -6,15 +6,16 @@ import re
 
 import orjson
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 
-from incidents.evidence import chain, log
+from incidents.evidence import chain, checkpoints, log, verify, witness
 from incidents.models import Incident
 from incidents.steps import declare
 from incidents.terms import Phase
 from incidents.views import evidence as views
-from tests.factories import Crew, make_crew, make_incident
+from tests.factories import Crew, cut, make_crew, make_incident
 from tests.incidents.board.given import write_notes
-from tests.incidents.views.pages import at, text_of
+from tests.incidents.views.pages import at, text_in, text_of
 
 pytestmark = pytest.mark.django_db
 
@@ -31,6 +32,12 @@ def incident(crew: Crew) -> Incident:
 
 def shown(response: object) -> list[int]:
     return [int(seq) for seq in re.findall(r'id="entry-(\d+)"', response.content.decode())]  # type: ignore[attr-defined]
+
+
+def verified(response: object) -> str:
+    """The words of a streamed page."""
+    page = b"".join(response.streaming_content).decode()  # type: ignore[attr-defined]
+    return text_in(page)
 
 
 def test_each_entry_unfolds_to_what_was_recorded_and_its_hashes(crew: Crew, incident: Incident) -> None:
@@ -86,7 +93,7 @@ def test_pages_go_back_to_the_first_entry_and_forth_again(
 def test_the_whole_chain_is_verified_on_request(crew: Crew, incident: Incident) -> None:
     incident.refresh_from_db()
 
-    seen = text_of(at(incident, crew.commander).open("evidence", query_params={"verify": "1"}))
+    seen = verified(at(incident, crew.commander).send("verify_evidence"))
 
     assert f"Intact {incident.chain.seq} of {incident.chain.seq} entries checked" in seen
 
@@ -95,10 +102,82 @@ def test_a_broken_chain_names_the_first_bad_entry(crew: Crew, incident: Incident
     incident.refresh_from_db()
     type(incident.chain).objects.filter(pk=incident.chain.pk).update(seq=incident.chain.seq + 1)
 
-    seen = text_of(at(incident, crew.commander).open("evidence", query_params={"verify": "1"}))
+    seen = verified(at(incident, crew.commander).send("verify_evidence"))
 
     assert f"Broken Entry {incident.chain.seq + 1}" in seen
     assert f"The log ends at entry {incident.chain.seq}" in seen
+
+
+def kept(incident: Incident) -> SimpleUploadedFile:
+    """A checkpoint of the log as it is, as somebody kept it."""
+    found = checkpoints.sign(incident.chain, "test")
+    assert found
+    return SimpleUploadedFile("checkpoint.txt", found.note.encode())
+
+
+def test_an_old_checkpoint_says_what_was_added_since(crew: Crew, incident: Incident) -> None:
+    file, size = kept(incident), incident.chain.entries.count()
+    declare.add_note(incident, by=crew.commander, text="One more")
+
+    seen = verified(at(incident, crew.commander).send("verify_evidence", checkpoints=[file]))
+
+    assert f"Intact {size + 1} of {size + 1}" in seen
+    assert f"Entries 1 to {size} are as they were signed; 1 was added since." in seen
+
+
+def test_an_old_checkpoint_says_what_was_cut(crew: Crew, incident: Incident) -> None:
+    file, size = kept(incident), incident.chain.entries.count()
+    cut(incident, size - 1)
+
+    seen = verified(at(incident, crew.commander).send("verify_evidence", checkpoints=[file]))
+
+    assert "Truncated or rewritten" in seen
+    assert f"Entry {size} was cut off: {size} entries were signed, {size - 1} are there." in seen
+
+
+def test_a_file_that_is_no_checkpoint_is_told_beside_the_verdict(crew: Crew, incident: Incident) -> None:
+    other = SimpleUploadedFile("holiday.jpg", b"\xff\xd8 not a note")
+
+    seen = verified(at(incident, crew.commander).send("verify_evidence", checkpoints=[other]))
+
+    assert "A signature does not fit" in seen
+    assert "This is no signed note" in seen
+
+
+def test_a_key_that_is_none_comes_back_into_the_form(crew: Crew, incident: Incident) -> None:
+    response = at(incident, crew.commander).send("verify_evidence", key="abc")
+
+    assert response.status_code == 422
+    assert "This is no verifier key: it has the form name+hash+key." in text_of(response)
+
+
+def test_a_long_walk_says_how_far_it_is(crew: Crew, incident: Incident, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verify, "STEP", 2)
+    size = incident.chain.entries.count()
+
+    response = at(incident, crew.commander).send("verify_evidence")
+    told = [part.decode() for part in response.streaming_content if b'class="progress"' in part]
+
+    assert [text_in(part) for part in told] == [f"{n} of {size} entries checked" for n in range(2, size + 1, 2)]
+
+
+def test_the_last_checkpoint_is_shown_and_can_be_kept(crew: Crew, incident: Incident) -> None:
+    browser = at(incident, crew.commander)
+    before = browser.open("evidence"), browser.open("checkpoint_txt")
+    found = checkpoints.sign(incident.chain, "test")
+    assert found
+
+    assert "Nothing is signed yet" in text_of(before[0])
+    assert before[1].status_code == 404
+    assert found.root[:16] in browser.open("evidence").content.decode()
+    assert browser.open("checkpoint_txt").content.decode() == found.note
+
+
+def test_an_alarm_is_on_the_page_and_on_every_other(crew: Crew, incident: Incident) -> None:
+    witness.alarm(incident.chain.pk, "Entry 3 was changed after it was written.")
+
+    assert "Evidence integrity uncertain. Entry 3 was changed" in text_of(at(incident, crew.commander).open("evidence"))
+    assert "Entry 3 was changed" in text_of(at(incident, crew.commander).open("war_room"))
 
 
 def test_the_download_is_the_log_as_it_was_hashed(crew: Crew, incident: Incident) -> None:
@@ -116,7 +195,7 @@ def test_the_download_is_the_log_as_it_was_hashed(crew: Crew, incident: Incident
 
 @pytest.mark.parametrize(
     "asked",
-    [{"before": "x"}, {"before": str(2**80)}, {"after": "-1"}, {"show": "\x00"}, {"show": "nothing"}, {"verify": "?"}],
+    [{"before": "x"}, {"before": str(2**80)}, {"after": "-1"}, {"show": "\x00"}, {"show": "nothing"}],
 )
 def test_what_cannot_be_understood_is_left_out(crew: Crew, incident: Incident, asked: dict[str, str]) -> None:
     response = at(incident, crew.commander).open("evidence", query_params=asked)

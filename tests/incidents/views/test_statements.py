@@ -35,7 +35,7 @@ def test_board_list_and_war_room_take_the_same_statements_with_few_a_hundred_and
         write_notes(incident, crew.commander, until=entries)
         counted[entries] = {name: statements(client, url) - SESSION_AND_USER - FRAME for name, url in urls.items()}
 
-    assert counted[1] == {"board": 4, "list": 2, "work": 2, "war room": 2, "evidence": 4}
+    assert counted[1] == {"board": 4, "list": 2, "work": 2, "war room": 2, "evidence": 6}
     assert counted[1] == counted[100] == counted[1000]
 
 

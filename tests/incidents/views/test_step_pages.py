@@ -25,6 +25,8 @@ def every_page(incident: Incident) -> list[tuple[str, ...]]:
         *((page,) for page in STEP_PAGES),
         ("cleanup_area", "data"),
         ("gate", "ci"),
+        ("foreign",),
+        ("mark_foreign",),
         *(("action", action.key) for action in incident.actions.all()[:1]),
     ]
 

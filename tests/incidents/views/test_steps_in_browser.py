@@ -22,7 +22,7 @@ OpenPage = Callable[..., Any]
 
 def pages_of(incident: Any) -> list[str]:
     root = incident.get_absolute_url()
-    more = ("cleanup/data/", "verify/ci/", "rollback/3e-revoke/")
+    more = ("cleanup/data/", "verify/ci/", "rollback/3e-revoke/", "foreign/", "foreign/mark/")
     return [f"{root}{page}/" for page in STEP_PAGES] + [root + page for page in more]
 
 

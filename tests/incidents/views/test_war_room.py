@@ -219,7 +219,7 @@ def test_nobody_polls_a_form_away(crew: Crew) -> None:
 
     seen = at(incident, crew[Role.API_LEAD]).open("war_room").content.decode()
 
-    assert typed_into(seen) == {"note": set(), "text": set()}
+    assert typed_into(seen) == {"note": set(), "text": set(), "happened_at": set(), "personal": set()}
 
 
 def test_one_who_may_not_know_of_it_finds_nothing(crew: Crew) -> None:

@@ -1,0 +1,82 @@
+"""Appending to the log: against a bare INSERT, and many writers on one chain. Figures are printed with the run."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from portal.bootstrap.places import ROOT
+from portal.testing import postgres
+
+pytestmark = [pytest.mark.bench, pytest.mark.timeout(240)]
+
+
+@contextmanager
+def server(*, durable: bool) -> Iterator[str]:
+    """A PostgreSQL of its own. `durable`: a commit waits for the disk; the test run's own never does."""
+    with tempfile.TemporaryDirectory(prefix="lg-", ignore_cleanup_errors=True) as place:
+        Path(place).chmod(0o755)
+        folder = Path(place) / "pg"
+        folder.mkdir()
+        child, url = postgres.start(folder, Path(place) / "log", durable=durable)
+        try:
+            yield url
+        finally:
+            child.stop()
+
+
+def migrated(url: str, folder: Path) -> dict[str, str]:
+    """The environment of a portal process on this database, which has its tables then."""
+    env = os.environ | {
+        "DATABASE_URL": url,
+        "LASTGOOD_DATA_DIR": str(folder),
+        "DJANGO_SETTINGS_MODULE": "portal.settings",
+    }
+    migrate = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
+    subprocess.run(migrate, env=env, cwd=ROOT, check=True, timeout=100)
+    return env
+
+
+def measured(url: str, folder: Path, *arguments: str) -> dict[str, Any]:
+    env = migrated(url, folder)
+    run = [sys.executable, "-m", "tests.bench.appending", *arguments]
+    done = subprocess.run(run, env=env, cwd=ROOT, capture_output=True, text=True, timeout=200, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    sys.stderr.write(f"\n{url.split(':')[0]} {arguments[0]}: {found}\n")
+    return found
+
+
+def test_an_append_costs_little_more_than_an_insert_on_postgresql(tmp_path: Path) -> None:
+    with server(durable=True) as url:
+        assert measured(url, tmp_path, "alone", "60")["ratio"] <= 1.3
+
+
+def test_an_append_costs_little_more_than_an_insert_on_sqlite(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'bench.sqlite3'}"
+
+    assert measured(url, tmp_path, "alone", "60")["ratio"] <= 2
+
+
+def test_writers_of_one_chain_hardly_wait_for_each_other_on_postgresql(tmp_path: Path) -> None:
+    """Without the disk: what is measured is how long the head is held."""
+    with server(durable=False) as url:
+        found = measured(url, tmp_path, "together")
+
+    assert (found["lost"], found["fault"]) == (0, "")
+    assert found["ratio"] <= 3
+
+
+def test_eight_writers_lose_nothing_on_sqlite(tmp_path: Path) -> None:
+    found = measured(f"sqlite:///{tmp_path / 'bench.sqlite3'}", tmp_path, "together")
+
+    assert (found["lost"], found["fault"]) == (0, "")
