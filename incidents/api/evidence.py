@@ -10,8 +10,9 @@ from pydantic import BaseModel, Field
 
 from incidents.api.found import ApiRequest, incident_of
 from incidents.api.shapes import bytes_of
-from incidents.evidence import checkpoints, custody, keys, log, verify
+from incidents.evidence import checkpoints, completeness, custody, keys, log, verify
 from incidents.evidence.note import NotANote, VerifierKey
+from incidents.models import Incident
 from incidents.steps.base import Refused
 
 router = Router(tags=["evidence"])
@@ -35,6 +36,7 @@ class Verdict(BaseModel):
     reason: str
     code: int = Field(description="0 holds, 1 broken, 2 truncated or rewritten, 3 a signature does not fit.")
     compared: list[Compared] = Field(description="One for each checkpoint that was brought, or that is on record.")
+    gaps: list[str] = Field(description="Rows that no entry explains, and entries whose row is gone or says otherwise.")
     unsigned: list[str] = Field(description="What is wrong with notes that are none, or that nobody we trust signed.")
 
 
@@ -74,18 +76,19 @@ def export_evidence(request: ApiRequest, ref: str) -> HttpResponseBase:
 @router.get("/{ref}/evidence/verify", response=Verdict, summary="Verify the evidence log")
 def verify_evidence(request: ApiRequest, ref: str) -> Verdict:
     """Walk the stored chain from its first entry and stop at the first that does not hold."""
-    return _verdict(log.check(incident_of(request, ref).chain))
+    incident = incident_of(request, ref)
+    return _verdict(incident, log.check(incident.chain))
 
 
 @router.post("/{ref}/evidence/verify", response=Verdict, summary="Verify the evidence log against checkpoints")
 def verify_against(request: ApiRequest, ref: str, brought: Checkpoints) -> Verdict:
     """The same, and for each checkpoint what was cut, rewritten or added since it was signed. Nothing is changed."""
-    chain = incident_of(request, ref).chain
+    incident = incident_of(request, ref)
     try:
         trusted = [*keys.verifiers(), *map(VerifierKey.read, brought.keys)]
     except NotANote as error:
         raise Refused(str(error)) from error
-    return _verdict(log.check(chain, brought.checkpoints, trusted))
+    return _verdict(incident, log.check(incident.chain, brought.checkpoints, trusted))
 
 
 @router.get("/{ref}/evidence/checkpoint", response=CheckpointNote, summary="The last checkpoint")
@@ -104,14 +107,16 @@ def last_checkpoint(request: ApiRequest, ref: str) -> CheckpointNote:
     )
 
 
-def _verdict(found: verify.Finding) -> Verdict:
+def _verdict(incident: Incident, found: verify.Finding) -> Verdict:
+    gaps = completeness.check(incident) if found.verdict.is_intact else []
     return Verdict(
         intact=found.verdict.is_intact,
         entries=found.verdict.count,
         head=found.verdict.head,
         broken_at=found.verdict.broken_at,
         reason=found.verdict.reason,
-        code=found.code,
+        code=found.code or (verify.BROKEN if gaps else verify.HOLDS),
+        gaps=[gap.sentence for gap in gaps],
         compared=[Compared(size=one.statement.size, match=one.match, sentence=one.sentence) for one in found.compared],
         unsigned=list(found.unsigned),
     )

@@ -12,7 +12,7 @@ from django.utils.html import format_html
 from django.views.decorators.http import require_GET, require_POST
 
 from incidents import board as boards
-from incidents.evidence import checkpoints, custody, keys, log, verify, witness
+from incidents.evidence import checkpoints, completeness, custody, keys, log, verify, witness
 from incidents.evidence.note import VerifierKey
 from incidents.forms.evidence import VerifyForm
 from incidents.forms.filters import EvidenceFilter
@@ -89,7 +89,8 @@ def _verified(incident: Incident, notes: list[str], trusted: list[VerifierKey]) 
             finding = step
         else:
             yield format_html('<p class="progress" role="status">{} of {} entries checked</p>\n', step, head.seq)
-    context = {"verdict": finding and finding.verdict, "finding": finding, "head": head, "incident": incident}
+    gaps = completeness.check(incident) if finding and finding.verdict.is_intact else []
+    context = {"verdict": finding and finding.verdict, "finding": finding, "gaps": gaps, "head": head}
     yield render_to_string("incidents/_verification.html", context)
 
 

@@ -55,6 +55,6 @@ def test_a_tail_that_a_superuser_cut_is_told_by_an_old_mail(
     assert intact == [verify.HOLDS, verify.HOLDS]
     assert run(capsys, incident.reference, "--log-only")[0] == verify.HOLDS
     for file in files:
-        code, said = run(capsys, incident.reference, "--log-only", "--checkpoint", file)
+        code, said = run(capsys, incident.reference, "--checkpoint", file)
         assert code == verify.TRUNCATED
         assert f"Entries {size - 1} to {size} were cut off: {size} entries were signed, {size - 2} are there." in said

@@ -52,12 +52,11 @@ class Command(BaseCommand):
         codes = [self._checked(chain, spoken.pop(str(chain.pk), []), trusted) for chain in chains]
         # A broken log explains nothing: what it says of the tables would only be noise.
         whole = [chain for chain, code in zip(chains, codes, strict=True) if code != verify.BROKEN]
-        if not log_only:
-            codes += [self._complete(chain) for chain in whole if not chain.custody_of]
+        gaps = [] if log_only else [self._complete(chain) for chain in whole if not chain.custody_of]
         for chain_id, left in spoken.items():
             codes += [self._astray(chain_id, note, reference) for note in left]
         codes += [self._went_back(sentence) for sentence in checkpoints.went_back().values()]
-        if worst := next(code for code in _WORST if code in {*codes, verify.HOLDS}):
+        if worst := next(code for code in _WORST if code in {*codes, verify.HOLDS}) or max(gaps, default=verify.HOLDS):
             sys.exit(worst)
 
     def _checked(self, chain: EvidenceChain, notes: list[str], trusted: list[VerifierKey]) -> int:

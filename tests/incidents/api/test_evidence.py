@@ -66,6 +66,16 @@ def test_a_checkpoint_that_was_kept_tells_what_was_cut(crew: Crew, by_role: Call
     assert after["unsigned"] == ["This is no signed note: text, a blank line and signatures are expected."]
 
 
+def test_a_row_that_no_entry_explains_is_named(crew: Crew, by_role: Callable[..., Any]) -> None:
+    incident = make_incident(crew, at=Phase.TARGETED)
+    incident.targets.update(identifier="slipped in")
+
+    answer = by_role("security_lead").get(f"incidents/{incident.reference}/evidence/verify").json()
+
+    assert (answer["intact"], answer["code"]) == (True, 1)
+    assert any("slipped in" in gap for gap in answer["gaps"])
+
+
 def test_a_key_that_is_none_is_refused(crew: Crew, by_role: Callable[..., Any]) -> None:
     incident = make_incident(crew)
 

@@ -127,5 +127,6 @@ def test_an_incident_is_walked_from_declared_to_closed(
         "reason": "",
         "code": 0,
         "compared": [],
+        "gaps": [],
         "unsigned": [],
     }

@@ -135,6 +135,18 @@ def test_an_old_checkpoint_says_what_was_cut(crew: Crew, incident: Incident) -> 
     assert f"Entry {size} was cut off: {size} entries were signed, {size - 1} are there." in seen
 
 
+def test_a_row_that_no_entry_explains_is_named(crew: Crew) -> None:
+    incident = make_incident(crew, at=Phase.TARGETED)
+    whole = verified(at(incident, crew.commander).send("verify_evidence"))
+    incident.targets.update(identifier="slipped in")
+
+    seen = verified(at(incident, crew.commander).send("verify_evidence"))
+
+    assert "Each row of this incident is what the log says" in whole
+    assert "Incomplete" in seen
+    assert "slipped in" in seen
+
+
 def test_a_file_that_is_no_checkpoint_is_told_beside_the_verdict(crew: Crew, incident: Incident) -> None:
     other = SimpleUploadedFile("holiday.jpg", b"\xff\xd8 not a note")
 
