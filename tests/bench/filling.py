@@ -27,7 +27,7 @@ def fill(chain: Any, until: int) -> None:
             values = "%s, %s, %s, %s, %s, %s"
             cursor.execute("BEGIN")
             insert = f"INSERT INTO incidents_evidenceentry ({_COLUMNS}) VALUES ({values})"
-            cursor.executemany(insert, list(_stored(_rows(chain, until))))
+            cursor.executemany(insert, _stored(_rows(chain, until)))
             cursor.execute("COMMIT")
     chain.save()
     triggers.install(connection)

@@ -24,7 +24,7 @@ from tests.comms.world import issue, told_crew
 from tests.factories import make_incident
 from tests.servers.smtp import SmtpSink
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.thorough]
 
 
 def at_once(number: int, act: Callable[[], Any]) -> list[Any]:

@@ -62,6 +62,7 @@ def callers(crew: Crew, served: Any) -> Iterator[list[Caller]]:
         caller.line.close()
 
 
+@pytest.mark.thorough
 def test_one_of_twenty_declarations_holds_and_the_gate_denies_in_the_first_question_after_it(
     crew: Crew, callers: list[Caller]
 ) -> None:

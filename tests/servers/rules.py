@@ -1,11 +1,13 @@
 """What holds for every test: none is skipped in silence, some run once, the evidence triggers let Django clean up."""
 
 import gc
+import itertools
 import math
 import os
 import zlib
 from collections import defaultdict
 from collections.abc import Generator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -66,8 +68,8 @@ def _is_left_out(item: pytest.Item) -> bool:
 
 
 def _half_of(item: pytest.Item) -> int:
-    """Four tests of nine for the first engine, PostgreSQL, on which a test takes longer."""
-    return int(zlib.crc32(item.nodeid.encode()) % 9 > 3)
+    """Two tests of five for the first engine, PostgreSQL: a test takes longer there."""
+    return int(zlib.crc32(item.nodeid.encode()) % 5 > 1)
 
 
 def _uses_database(item: pytest.Item) -> bool:
@@ -140,10 +142,17 @@ def _cheap_passwords() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session")
+def _witnesses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Folders that are made when something is first signed."""
+    place = tmp_path_factory.mktemp("witness")
+    return (place / str(number) for number in itertools.count())
+
+
 @pytest.fixture(autouse=True)
-def _own_witness(tmp_path_factory: pytest.TempPathFactory, settings: Any) -> None:
+def _own_witness(_witnesses: Iterator[Path], settings: Any) -> None:
     """What one test signs is no witness against the next one's database."""
-    settings.WITNESS_DIR = tmp_path_factory.mktemp("witness")
+    settings.WITNESS_DIR = next(_witnesses)
 
 
 @pytest.fixture(scope="session", autouse=True)

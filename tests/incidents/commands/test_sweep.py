@@ -60,6 +60,7 @@ def test_one_sweep_takes_back_what_a_lost_worker_held() -> None:
     assert WorkerBeat.objects.count() == 1
 
 
+@pytest.mark.thorough
 @pytest.mark.django_db(transaction=True)
 def test_the_loop_runs_actions_and_gates_without_a_broker(tmp_path: Path, process_env: dict[str, str]) -> None:
     acting, checking = make_crew(), make_crew()

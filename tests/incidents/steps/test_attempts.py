@@ -237,6 +237,7 @@ def test_of_ten_workers_that_hear_one_bell_one_starts() -> None:
     assert started == [attempts.Claim(attempt.pk, 1, fence=1)]
 
 
+@pytest.mark.thorough
 @pytest.mark.django_db(transaction=True)
 def test_an_incident_is_never_stood_down_and_an_action_started_at_once() -> None:
     """Both lock the incident first, so one of them sees what the other did."""

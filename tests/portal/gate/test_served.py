@@ -10,6 +10,8 @@ from threading import Barrier
 from typing import Any
 from urllib.parse import urlsplit
 
+import pytest
+
 from incidents.models import Incident, RosterEntry
 from incidents.terms import Role
 from tests.factories import UserFactory, make_crew
@@ -28,6 +30,7 @@ def ask(served: Process, method: str, path: str, secret: str, body: Any = None) 
     return answer.status, json.loads(content) if content else None
 
 
+@pytest.mark.thorough
 def test_twenty_pipelines_declare_at_once_and_the_next_check_is_a_denial(
     served: Process, calling: Callable[..., Any]
 ) -> None:
