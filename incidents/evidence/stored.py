@@ -9,7 +9,7 @@ import hashlib
 import multiprocessing
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from itertools import pairwise
 from typing import Any
@@ -60,10 +60,19 @@ def verify(chain_id: uuid.UUID, until: int) -> arithmetic.Verdict:
     parts = min(os.cpu_count() or 1, max(1, until // WORTH_A_PROCESS))
     if parts == 1:
         return segment(chain_id, 0, until, until)
-    ends = [until * part // parts for part in range(parts + 1)]
     connections.close_all()
     with multiprocessing.get_context("fork").Pool(parts) as pool:
-        found = pool.starmap(segment, [(chain_id, *ends, until) for ends in pairwise(ends)])
+        return joined(pool.starmap(segment, segments(chain_id, until, parts)))
+
+
+def segments(chain_id: uuid.UUID, until: int, parts: int) -> list[tuple[uuid.UUID, int, int, int]]:
+    """What each part walks, as the arguments of `segment`."""
+    ends = [until * part // parts for part in range(parts + 1)]
+    return [(chain_id, *pair, until) for pair in pairwise(ends)]
+
+
+def joined(found: Sequence[arithmetic.Verdict]) -> arithmetic.Verdict:
+    """The verdict of the whole: the first part that does not hold, or the last."""
     return next((verdict for verdict in found if not verdict.is_intact), found[-1])
 
 
