@@ -183,8 +183,9 @@ def sign_all(reason: str = "hourly", *, thorough: bool = True) -> list[str]:
 
 def went_back() -> dict[uuid.UUID, str]:
     """Chains that hold less than was signed of them: an older database was restored, or entries are gone."""
-    heads = {chain.pk: chain for chain in EvidenceChain.objects.filter(pk__in=witness.chains())}
-    faults = {chain_id: _fell_behind(chain_id, heads.get(chain_id)) for chain_id in witness.chains()}
+    signed = witness.chains()
+    heads = EvidenceChain.objects.select_related("incident", "custody_of").in_bulk(signed)
+    faults = {chain_id: _fell_behind(chain_id, heads.get(chain_id)) for chain_id in signed}
     found = {chain_id: f"{fault} Was an older database restored?" for chain_id, fault in faults.items() if fault}
     for chain_id, sentence in found.items():
         if witness.alarm(chain_id, sentence):

@@ -20,7 +20,8 @@ from incidents.evidence import keys
 from incidents.evidence.note import NotANote, NotSigned, Statement, opened
 
 _NOTE = ".checkpoint"
-_ALARM = ".alarm"
+# Apart from the notes, of which there is one for each log ever kept: every page asks for alarms.
+_ALARMS = "alarms"
 
 
 class Unreadable(Exception):
@@ -65,7 +66,8 @@ def keep(chain_id: uuid.UUID, note: str) -> None:
 def alarm(chain_id: uuid.UUID, sentence: str) -> bool:
     """Raise the alarm for a chain. Returns whether it is a new one."""
     with _locked():
-        path = _path(chain_id, _ALARM)
+        path = _alarm_of(chain_id)
+        path.parent.mkdir(mode=0o700, exist_ok=True)
         if path.exists() and path.read_text(encoding="utf-8") == sentence:
             return False
         _write(path, sentence)
@@ -76,9 +78,9 @@ def alarms() -> dict[uuid.UUID, str]:
     """The sentences of all alarms, by chain."""
     try:
         return {
-            uuid.UUID(path.stem): path.read_text(encoding="utf-8")
-            for path in sorted(Path(settings.WITNESS_DIR).glob(f"*{_ALARM}"))
-            if _is_uuid(path.stem)
+            uuid.UUID(path.name): path.read_text(encoding="utf-8")
+            for path in sorted((Path(settings.WITNESS_DIR) / _ALARMS).glob("*"))
+            if _is_uuid(path.name)
         }
     except OSError:
         return {}
@@ -86,7 +88,7 @@ def alarms() -> dict[uuid.UUID, str]:
 
 def quiet(chain_id: uuid.UUID) -> None:
     """Take the alarm of a chain back."""
-    _path(chain_id, _ALARM).unlink(missing_ok=True)
+    _alarm_of(chain_id).unlink(missing_ok=True)
 
 
 def set_aside(chain_id: uuid.UUID) -> None:
@@ -132,6 +134,10 @@ def _folder() -> Path:
 
 def _path(chain_id: uuid.UUID, ending: str) -> Path:
     return Path(settings.WITNESS_DIR) / f"{chain_id}{ending}"
+
+
+def _alarm_of(chain_id: uuid.UUID) -> Path:
+    return Path(settings.WITNESS_DIR) / _ALARMS / str(chain_id)
 
 
 def _is_uuid(text: str) -> bool:

@@ -33,7 +33,7 @@ def crew() -> Crew:
     return make_crew(ProductFactory(name="Portarium"))
 
 
-def seen_by(user: object, url: str = "/work/") -> str:
+def seen_by(user: object, url: str = "/my-work/") -> str:
     client = Client()
     client.force_login(user)
     return client.get(url).content.decode()

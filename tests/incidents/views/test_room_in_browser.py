@@ -38,7 +38,7 @@ def test_no_page_is_wider_than_its_screen(open_page: Callable[..., Any], width: 
     incident = make_incident(crew, at=Phase.VERIFYING, level=Level.L3, summary="A" * 200)
     page = open_page(crew.commander, width=width)
     pages = ("", "roles/", "level/", "stand-down/", "evidence/?verify=1")
-    urls = ["/", "/declare/", "/incidents/", "/work/", "/runbook/", f"/status/{crew.product.slug}/"]
+    urls = ["/", "/declare/", "/incidents/", "/my-work/", "/runbook/", f"/status/{crew.product.slug}/"]
 
     wider = {}
     for url in [*urls, *(incident.get_absolute_url() + name for name in pages)]:

@@ -25,7 +25,7 @@ def test_board_list_and_war_room_take_the_same_statements_with_few_a_hundred_and
     urls = {
         "board": "/",
         "list": "/incidents/",
-        "work": "/work/",
+        "work": "/my-work/",
         "war room": room.url("war_room"),
         "evidence": room.url("evidence"),
     }

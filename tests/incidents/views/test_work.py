@@ -20,7 +20,7 @@ def crew() -> Crew:
 def test_it_lists_what_waits_for_me_with_the_way_there(crew: Crew) -> None:
     incident = make_incident(crew, at=Phase.TARGETED)
 
-    response = signed_in(crew.commander).get("/work/")
+    response = signed_in(crew.commander).get("/my-work/")
 
     assert "1 thing waits for you" in text_of(response)
     assert "The rollback plan is not made yet." in text_of(response)
@@ -30,14 +30,14 @@ def test_it_lists_what_waits_for_me_with_the_way_there(crew: Crew) -> None:
 def test_an_incident_that_asks_nothing_of_me_says_so(crew: Crew) -> None:
     make_incident(crew, at=Phase.TARGETED)
 
-    response = signed_in(crew[Role.SECURITY_LEAD]).get("/work/")
+    response = signed_in(crew[Role.SECURITY_LEAD]).get("/my-work/")
 
     assert "Nothing waits for you" in text_of(response)
     assert "Nothing of this incident waits for you now." in text_of(response)
 
 
 def test_without_a_role_the_page_says_when_it_will_fill(crew: Crew) -> None:
-    assert "You hold no role in an open incident." in text_of(signed_in(crew.outsider).get("/work/"))
+    assert "You hold no role in an open incident." in text_of(signed_in(crew.outsider).get("/my-work/"))
 
 
 def test_the_count_follows_every_act(crew: Crew) -> None:
@@ -48,7 +48,7 @@ def test_the_count_follows_every_act(crew: Crew) -> None:
     assert "My work 1 waiting for you" in text_of(lead.open("war_room"))
     lead.send("roles", act="accept", role="api_lead")
     after = text_of(lead.open("war_room"))
-    listed = text_of(lead.client.get("/work/"))
+    listed = text_of(lead.client.get("/my-work/"))
 
     assert "My work 1 waiting for you" in after
     assert "1 thing waits for you" in listed
