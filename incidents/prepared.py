@@ -7,22 +7,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connections
 
 _PREPARE_AFTER = 1
 
 
 def cursor() -> Any:
     """A cursor that binds on the server, which Django's own does not, so that the plan is kept; else a plain one."""
-    if connection.vendor != "postgresql":
-        return connection.cursor()
+    database: Any = connections[DEFAULT_DB_ALIAS]
+    if database.vendor != "postgresql":
+        return database.cursor()
     from django.db.backends.postgresql.base import ServerBindingCursor
 
-    connection.close_if_health_check_failed()
-    connection.ensure_connection()
-    raw: Any = connection.connection
-    if "prepare_threshold" not in connection.settings_dict["OPTIONS"]:
+    database.close_if_health_check_failed()
+    database.ensure_connection()
+    raw: Any = database.connection
+    if "prepare_threshold" not in database.settings_dict["OPTIONS"]:
         raw.prepare_threshold = _PREPARE_AFTER
-    with connection.wrap_database_errors:
+    with database.wrap_database_errors:
         found: Any = ServerBindingCursor(raw)  # type: ignore[call-arg]
-    return connection.make_debug_cursor(found) if connection.queries_logged else connection.make_cursor(found)
+    return database.make_debug_cursor(found) if database.queries_logged else database.make_cursor(found)

@@ -71,16 +71,16 @@ def _answer(incident: Incident, report: Report, by: Any) -> Any:
 @router.get("/{ref}/report.md", response={200: None}, openapi_extra=bytes_of("text/markdown"))
 def report_md(request: ApiRequest, ref: str) -> HttpResponseBase:
     """The review as Markdown, for the repository's review folder."""
-    return files.review(incident_of(request, ref))
+    return files.review(incident_of(request, ref), by=request.auth.user)
 
 
 @router.get("/{ref}/followups.csv", response={200: None}, openapi_extra=bytes_of("text/csv"))
 def followups_csv(request: ApiRequest, ref: str) -> HttpResponseBase:
     """The follow-ups for a spreadsheet, every cell quoted and none a formula."""
-    return files.follow_ups_csv(incident_of(request, ref))
+    return files.follow_ups_csv(incident_of(request, ref), by=request.auth.user)
 
 
 @router.get("/{ref}/followups.beads.jsonl", response={200: None}, openapi_extra=bytes_of("application/x-ndjson"))
 def followups_beads(request: ApiRequest, ref: str) -> HttpResponseBase:
     """The follow-ups as beads, one line each, under ids that stay."""
-    return files.follow_ups_beads(incident_of(request, ref))
+    return files.follow_ups_beads(incident_of(request, ref), by=request.auth.user)

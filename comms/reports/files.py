@@ -8,7 +8,7 @@ from django.http import FileResponse, HttpResponse, HttpResponseBase
 
 from comms.models import Report
 from incidents import exports
-from incidents.evidence import log
+from incidents.evidence import custody, log
 from incidents.evidence.bundle import Built
 from incidents.models import Incident
 
@@ -41,21 +41,24 @@ def bundle(built: Built) -> HttpResponseBase:
     return response
 
 
-def review(incident: Incident) -> HttpResponse:
-    return _file(exports.review(incident), exports.review_name(incident), "text/markdown")
+def review(incident: Incident, *, by: Any) -> HttpResponse:
+    return _file(incident, exports.review(incident), exports.review_name(incident), "text/markdown", "review", by)
 
 
-def follow_ups_csv(incident: Incident) -> HttpResponse:
-    return _file(exports.follow_ups_csv(incident), f"{incident.reference}-followups.csv", "text/csv")
+def follow_ups_csv(incident: Incident, *, by: Any) -> HttpResponse:
+    name = f"{incident.reference}-followups.csv"
+    return _file(incident, exports.follow_ups_csv(incident), name, "text/csv", "follow-ups", by)
 
 
-def follow_ups_beads(incident: Incident) -> HttpResponse:
+def follow_ups_beads(incident: Incident, *, by: Any) -> HttpResponse:
     name = f"{incident.reference}-followups.beads.jsonl"
-    return _file(exports.follow_ups_beads(incident), name, "application/x-ndjson")
+    return _file(incident, exports.follow_ups_beads(incident), name, "application/x-ndjson", "beads", by)
 
 
-def _file(text: str, name: str, media_type: str) -> HttpResponse:
-    response = HttpResponse(text.encode(), content_type=f"{media_type}; charset=utf-8")
+def _file(incident: Incident, text: str, name: str, media_type: str, what: str, by: Any) -> HttpResponse:
+    content = text.encode()
+    custody.export(incident, content, what=what, by=by)
+    response = HttpResponse(content, content_type=f"{media_type}; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{name}"'
     _shut(response)
     return response

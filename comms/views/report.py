@@ -72,15 +72,18 @@ def pdf(request: Any, incident: Incident) -> Any:
 
 
 @incident_page("report")
+@require_GET
 def markdown(request: Any, incident: Incident) -> HttpResponse:
-    return files.review(incident)
+    return files.review(incident, by=request.user)
 
 
 @incident_page("report")
+@require_GET
 def follow_ups_csv(request: Any, incident: Incident) -> HttpResponse:
-    return files.follow_ups_csv(incident)
+    return files.follow_ups_csv(incident, by=request.user)
 
 
 @incident_page("report")
+@require_GET
 def follow_ups_beads(request: Any, incident: Incident) -> HttpResponse:
-    return files.follow_ups_beads(incident)
+    return files.follow_ups_beads(incident, by=request.user)

@@ -94,16 +94,19 @@ def verify_against(request: ApiRequest, ref: str, brought: Checkpoints) -> Verdi
 @router.get("/{ref}/evidence/checkpoint", response=CheckpointNote, summary="The last checkpoint")
 def last_checkpoint(request: ApiRequest, ref: str) -> CheckpointNote:
     """What was last signed of the log: keep it elsewhere, and it proves later what the log held."""
-    found = checkpoints.latest(incident_of(request, ref))
+    incident = incident_of(request, ref)
+    found = checkpoints.latest(incident)
     if found is None:
         raise Http404("Nothing of this log was signed yet.")
+    known = [str(key) for key in keys.verifiers()]
+    custody.checkpoint(incident, found, by=request.auth.user)
     return CheckpointNote(
         size=found.size,
         head=found.head,
         root=found.root,
         signed_at=found.signed_at,
         note=found.note,
-        keys=[str(key) for key in keys.verifiers()],
+        keys=known,
     )
 
 

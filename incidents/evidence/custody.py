@@ -5,13 +5,14 @@ A name of a file may speak of a person, so an entry names it by its hash.
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 from incidents.evidence import log
-from incidents.models import Attachment, EvidenceChain, EvidenceEntry, Incident
+from incidents.models import Attachment, Checkpoint, EvidenceChain, Incident
 
 
-def file(attachment: Attachment, *, by: Any) -> EvidenceEntry:
+def file(attachment: Attachment, *, by: Any) -> log.Place:
     """A file that was brought as evidence goes to somebody."""
     return log.append_custody(
         attachment.incident,
@@ -36,3 +37,31 @@ def whole_log(incident: Incident, *, by: Any) -> EvidenceChain:
         head=head.hash,
     )
     return head
+
+
+def checkpoint(incident: Incident, found: Checkpoint, *, by: Any) -> log.Place:
+    """What was signed of the log goes to somebody."""
+    return log.append_custody(
+        incident,
+        by=by,
+        sentence=f"Checkpoint of {found.size} entries handed out",
+        what="checkpoint",
+        entries=found.size,
+        head=found.head,
+    )
+
+
+def export(incident: Incident, content: bytes, *, what: str, by: Any) -> log.Place:
+    """A text made of the incident goes to somebody.
+
+    Args:
+        what: which one, in a word or two, such as `review`.
+    """
+    return log.append_custody(
+        incident,
+        by=by,
+        sentence=f"{what.capitalize()} handed out",
+        what=what,
+        sha256=hashlib.sha256(content).hexdigest(),
+        size=len(content),
+    )

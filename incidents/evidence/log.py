@@ -6,8 +6,8 @@ import secrets
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 
@@ -43,6 +43,14 @@ def person(user: Any, role: str = "", second: Any = None) -> dict[str, Any]:
     if second is not None:
         actor["second"] = str(second.public_id)
     return actor
+
+
+class Place(NamedTuple):
+    """Where an entry stands in its chain."""
+
+    pk: int
+    seq: int
+    at: datetime
 
 
 @dataclass(frozen=True)
@@ -89,7 +97,7 @@ def append(
     actor: dict[str, Any],
     body: dict[str, Any],
     personal: dict[str, str] | None = None,
-) -> EvidenceEntry:
+) -> Place:
     """Write the next entry of a chain. Call it last in the transaction: the head stays locked until commit.
 
     Args:
@@ -98,30 +106,29 @@ def append(
             erased and the entry still verifies.
     """
     draft = Draft(chain.pk, kind, at, actor, body, personal or {})
-    place = _at_once if connection.vendor == "postgresql" else _in_turn
     if not draft.personal:
-        entry = place(draft)
+        place = _write(draft)
     else:
         with transaction.atomic(savepoint=False):
-            entry = place(draft)
-            _keep_private(entry, draft)
+            place = _write(draft)
+            _keep_private(place, draft)
     # Not compared with `at`: whoever waited for the head was overtaken, and no clock was wrong.
-    if entry.at > at and entry.at - (read := clock.now()) > _SKEW:
-        append(chain, Kind.CLOCK_SKEWED, at=entry.at, actor=SYSTEM_ACTOR, body=_skew(entry, read))
-    return entry
+    if place.at > at and place.at - (read := clock.now()) > _SKEW:
+        append(chain, Kind.CLOCK_SKEWED, at=place.at, actor=SYSTEM_ACTOR, body=_skew(place, read))
+    return place
 
 
-def begin(
-    incident: Incident, kind: Kind, *, at: datetime, actor: dict[str, Any], body: dict[str, Any]
-) -> EvidenceEntry:
+def begin(incident: Incident, kind: Kind, *, at: datetime, actor: dict[str, Any], body: dict[str, Any]) -> Place:
     """Open an incident's chain with its first entry."""
     with transaction.atomic(savepoint=False):
         chain = EvidenceChain(incident=incident)
-        entry = _placed(Draft(chain.pk, kind, at, actor, body), seq=0, prev=arithmetic.ZERO, at=at)
-        chain.seq, chain.hash, chain.at = entry.seq, entry.hash, entry.at
+        draft = Draft(chain.pk, kind, at, actor, body)
+        link = _link(draft, seq=0, prev=arithmetic.ZERO, at=at)
+        chain.seq, chain.hash, chain.at = 1, link, at
         chain.save(force_insert=True)
+        entry = EvidenceEntry(chain=chain, seq=1, at=at, canonical=draft.canonical, prev=arithmetic.ZERO, hash=link)
         entry.save(force_insert=True)
-    return entry
+    return Place(entry.pk, 1, at)
 
 
 # One statement: the head moves and hands its place to the entry. `prev` comes from the head row itself; a second
@@ -140,55 +147,60 @@ WITH head AS (
   RETURNING id, seq, at, prev, hash)
 INSERT INTO incidents_evidenceentry (chain_id, seq, at, canonical, prev, hash)
 SELECT id, seq, at, %(canonical)s, prev, hash FROM head
-RETURNING id, seq, at, prev, hash"""
+RETURNING id, seq, at"""
 
 
-def _at_once(draft: Draft) -> EvidenceEntry:
+def _write(draft: Draft) -> Place:
+    return _at_once(draft) if connection.vendor == "postgresql" else _in_turn(draft)
+
+
+def _at_once(draft: Draft) -> Place:
     """PostgreSQL: head and entry in one statement."""
     with prepared.cursor() as cursor:
         cursor.execute(
             _AT_ONCE,
             {"chain": draft.chain_id, "at": draft.at, "digest": draft.digest, "canonical": draft.canonical},
         )
-        pk, seq, at, prev, digest = cursor.fetchone()
-    return _entry(draft, pk=pk, seq=seq, at=at, prev=prev, hash=digest)
+        return Place._make(cursor.fetchone())
 
 
-def _in_turn(draft: Draft) -> EvidenceEntry:
+_HEAD = "SELECT seq, hash, at FROM incidents_evidencechain WHERE id = %s"
+_INSERT = """INSERT INTO incidents_evidenceentry (chain_id, seq, at, canonical, prev, hash)
+VALUES (%s, %s, %s, %s, %s, %s) RETURNING id"""
+_MOVE = "UPDATE incidents_evidencechain SET seq = %s, prev = %s, hash = %s, at = %s WHERE id = %s"
+
+
+def _in_turn(draft: Draft) -> Place:
     """SQLite: the transaction holds the one write lock, so that head, entry and head can follow each other."""
-    with transaction.atomic(savepoint=False):
-        heads = EvidenceChain.objects.filter(pk=draft.chain_id)
-        seq, prev, before = heads.values_list("seq", "hash", "at").get()
-        entry = _placed(draft, seq=seq, prev=prev, at=max(draft.at, before or draft.at))
-        entry.save(force_insert=True)
-        heads.update(seq=entry.seq, prev=entry.prev, hash=entry.hash, at=entry.at)
-    return entry
+    key = draft.chain_id.hex
+    with transaction.atomic(savepoint=False), connection.cursor() as cursor:
+        cursor.execute(_HEAD, [key])
+        seq, prev, before = cursor.fetchone()
+        at = max(draft.at, before.replace(tzinfo=UTC)) if before else draft.at
+        link, moment = _link(draft, seq=seq, prev=prev, at=at), connection.ops.adapt_datetimefield_value(at)
+        cursor.execute(_INSERT, [key, seq + 1, moment, draft.canonical, prev, link])
+        [pk] = cursor.fetchone()
+        cursor.execute(_MOVE, [seq + 1, prev, link, moment, key])
+    return Place(pk, seq + 1, at)
 
 
-def _placed(draft: Draft, *, seq: int, prev: str, at: datetime) -> EvidenceEntry:
-    """The entry that follows entry `seq`, whose hash is `prev`; not yet written."""
-    link = arithmetic.link(seq + 1, clock.stamp(at), prev, draft.digest)
-    return _entry(draft, seq=seq + 1, at=at, prev=prev, hash=link)
+def _link(draft: Draft, *, seq: int, prev: str, at: datetime) -> str:
+    """The hash of a draft that follows entry `seq`, whose hash is `prev`."""
+    return arithmetic.link(seq + 1, clock.stamp(at), prev, draft.digest)
 
 
-def _entry(draft: Draft, **place: Any) -> EvidenceEntry:
-    entry = EvidenceEntry(chain_id=draft.chain_id, canonical=draft.canonical, **place)
-    entry.kind, entry.actor, entry.body = draft.kind, draft.actor, draft.body
-    return entry
-
-
-def _keep_private(entry: EvidenceEntry, draft: Draft) -> None:
+def _keep_private(place: Place, draft: Draft) -> None:
     PrivateValue.objects.bulk_create(
-        PrivateValue(chain_id=draft.chain_id, seq=entry.seq, path=path, salt=salt, value=draft.personal[path])
+        PrivateValue(chain_id=draft.chain_id, seq=place.seq, path=path, salt=salt, value=draft.personal[path])
         for path, salt in draft.salts.items()
     )
 
 
-def _skew(entry: EvidenceEntry, read: datetime) -> dict[str, Any]:
+def _skew(place: Place, read: datetime) -> dict[str, Any]:
     sentence = (
-        f"The clock read {clock.stamp(read)}, earlier than the entry before: entry {entry.seq} bears that one's time"
+        f"The clock read {clock.stamp(read)}, earlier than the entry before: entry {place.seq} bears that one's time"
     )
-    return {"sentence": sentence, "entry": entry.seq, "clock": clock.stamp(read)}
+    return {"sentence": sentence, "entry": place.seq, "clock": clock.stamp(read)}
 
 
 def lock_head(queryset: Any) -> Any:
@@ -201,13 +213,13 @@ def global_chain() -> EvidenceChain:
     return EvidenceChain.objects.get_or_create(incident=None, custody_of=None)[0]
 
 
-def append_globally(kind: Kind, *, actor: dict[str, Any], **body: Any) -> EvidenceEntry:
+def append_globally(kind: Kind, *, actor: dict[str, Any], **body: Any) -> Place:
     """Record a change that belongs to no single incident: configuration, an incident's opening."""
     with transaction.atomic(savepoint=False):
         return append(global_chain(), kind, at=clock.now(), actor=actor, body=body)
 
 
-def append_custody(incident: Incident, *, by: Any, **body: Any) -> EvidenceEntry:
+def append_custody(incident: Incident, *, by: Any, **body: Any) -> Place:
     """Record that evidence of an incident was handed out: reading is no act, so it has a chain of its own."""
     with transaction.atomic(savepoint=False):
         chain = EvidenceChain.objects.get_or_create(custody_of=incident)[0]

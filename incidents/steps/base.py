@@ -62,7 +62,7 @@ class Taken:
     _entry: tuple[Kind, dict[str, Any]] | None = field(default=None)
     _personal: dict[str, str] = field(default_factory=dict)
     _afterwards: list[Callable[[], Any]] = field(default_factory=list)
-    entry: EvidenceEntry | None = None
+    place: log.Place | None = None
 
     def __post_init__(self) -> None:
         self._phase_before = self.incident.phase
@@ -127,6 +127,12 @@ class Taken:
         self.incident.changed_at = self.at
         self.incident.save(update_fields=["change_number", "changed_at"])
 
+    @property
+    def entry(self) -> EvidenceEntry:
+        """What the step wrote, read back; there is none before it ended."""
+        assert self.place  # noqa: S101 - asked too early
+        return EvidenceEntry.objects.get(pk=self.place.pk)
+
     def write(self) -> None:
         if self._entry is None:
             raise Unrecorded(f"{self.act} recorded nothing")
@@ -139,15 +145,15 @@ class Taken:
         if (confirmed := CONFIRMED.get()) is not None:
             body["proposal"] = confirmed
         actor = log.person(self.by, self.role or "", self.second) if self.by else log.SYSTEM_ACTOR
-        self.entry = log.append(self.incident.chain, kind, at=self.at, actor=actor, body=body, personal=self._personal)
+        self.place = log.append(self.incident.chain, kind, at=self.at, actor=actor, body=body, personal=self._personal)
         for act in self._afterwards:
             act()
-        tell(self.incident, kind, body, self.entry)
+        tell(self.incident, kind, body, self.place)
 
 
-def tell(incident: Incident, kind: Kind, body: dict[str, Any], entry: EvidenceEntry) -> None:
+def tell(incident: Incident, kind: Kind, body: dict[str, Any], place: log.Place) -> None:
     """Let the readers know once the transaction is committed. One that fails is logged by `django.dispatch`."""
-    told = {"incident_id": incident.pk, "kind": kind, "body": body, "entry_id": entry.pk, "seq": entry.seq}
+    told = {"incident_id": incident.pk, "kind": kind, "body": body, "entry_id": place.pk, "seq": place.seq}
     transaction.on_commit(lambda: entry_recorded.send_robust(Incident, **told), robust=True)
 
 

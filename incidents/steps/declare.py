@@ -161,11 +161,11 @@ def _recorded(incident: Incident, commander: Any, by: Any, at: datetime, laid_ou
         **laid_out,
     }
     actor = log.person(by, Role.COMMANDER if by.pk == commander.pk else "")
-    entry = log.begin(incident, Kind.DECLARED, at=at, actor=actor, body=body)
+    place = log.begin(incident, Kind.DECLARED, at=at, actor=actor, body=body)
     log.append_globally(
-        Kind.DECLARED, actor=actor, sentence=body["sentence"], incident=incident.reference, chain=str(entry.chain_id)
+        Kind.DECLARED, actor=actor, sentence=body["sentence"], incident=incident.reference, chain=str(incident.chain.pk)
     )
-    tell(incident, Kind.DECLARED, body, entry)
+    tell(incident, Kind.DECLARED, body, place)
 
 
 def raise_level(incident: Incident, level: Level, *, by: Any, reason: str) -> None:

@@ -100,7 +100,7 @@ def keep(
             sentence = f"Foreign evidence log checked, {verdict.code.text.name.lower()}: {attachment}"
             files = [_filed(exhibit)]
             taken.record(Kind.FOREIGN_VERIFIED, sentence, **(said | again), source=source, files=files)
-    return _entry(taken)
+    return taken.entry
 
 
 def mark(incident: Incident, asked: Mark, *, on: str, by: Any) -> EvidenceEntry:
@@ -133,7 +133,7 @@ def mark(incident: Incident, asked: Mark, *, on: str, by: Any) -> EvidenceEntry:
                 entry_sha256=appended.sha256,
                 files=[_filed(exhibit) for exhibit in exhibits],
             )
-    return _entry(taken)
+    return taken.entry
 
 
 # Rules --------------------------------------------------------------------------------------------------------------
@@ -327,11 +327,6 @@ def _address(incident: Incident) -> str:
 
 def _stored(incident: Incident, name: str, content: bytes, by: Any) -> Attachment:
     return attachments.store(incident, SimpleUploadedFile(f"{incident.reference}-{name}", content), by, made_here=True)
-
-
-def _entry(taken: Taken) -> EvidenceEntry:
-    assert taken.entry  # noqa: S101 - the step wrote it
-    return taken.entry
 
 
 def dialect_of(entry: EvidenceEntry) -> Dialect:

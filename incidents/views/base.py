@@ -15,6 +15,7 @@ from django.urls import reverse
 
 from incidents import authority, policy
 from incidents.board import rail, read_board
+from incidents.evidence.keys import NoKey
 from incidents.models import Incident
 from incidents.steps.base import Denied, Refused
 from incidents.terms import Act, Role
@@ -70,6 +71,8 @@ def incident_page(word: str) -> Callable[[Page], Page]:
                 return view(request, incident, **route)
             except Denied as denied:
                 raise PermissionDenied(str(denied)) from denied
+            except NoKey as error:
+                return render(request, "503.html", {"why": str(error)}, status=503)
 
         return page
 

@@ -99,11 +99,13 @@ def _signed(incident: Incident) -> dict[str, Any]:
 
 
 @incident_page("evidence")
+@require_GET
 def checkpoint_txt(request: Any, incident: Incident) -> HttpResponse:
     """The last checkpoint as it was signed, to be kept elsewhere."""
     found = checkpoints.latest(incident)
     if found is None:
         raise Http404("Nothing of this log was signed yet.")
+    custody.checkpoint(incident, found, by=request.user)
     name = f"{incident.reference}-checkpoint-{found.size}.txt"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return HttpResponse(found.note, content_type="text/plain; charset=utf-8", headers=headers)

@@ -19,6 +19,7 @@ from incidents.api.incidents import already_frozen
 from incidents.api.problem import problem
 from incidents.api.strict import BadBody
 from incidents.evidence.attachments import Damaged, NotStored, TooLarge
+from incidents.evidence.keys import NoKey
 from incidents.steps.base import AlreadyFrozen, Denied, Refused
 from portal.accounts.auth import OutOfScope, Unauthenticated
 
@@ -100,6 +101,7 @@ HANDLERS: dict[type[Exception], Handler] = {
     AlreadyFrozen: already_frozen,
     Refused: _refused,
     Damaged: _plain(409, "damaged"),
+    NoKey: _plain(503, "no-key"),
     TooLarge: _plain(413),
     NotStored: _not_stored,
     BadBody: lambda request, error: problem(request, error.status, str(error)),

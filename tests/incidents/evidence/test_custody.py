@@ -15,7 +15,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from comms.models import Report, ReportState
 from comms.reports import document, queue
 from incidents import clock
-from incidents.evidence import attachments, completeness, log
+from incidents.evidence import attachments, checkpoints, completeness, log
 from incidents.models import Attachment, AuditGrant, EvidenceChain, Incident
 from incidents.steps import cleanup
 from incidents.terms import Kind, Phase, Role, ScanState
@@ -135,6 +135,59 @@ def test_a_report_that_is_handed_out_is_on_record(
     [(who, body)] = custody(incident)
     assert (who, body["what"], body["sha256"]) == (str(owner.public_id), "report", report.sha256)
     assert body["entries"] == report.evidence_seq
+
+
+@pytest.mark.parametrize("way", ["page", "api"])
+@pytest.mark.parametrize(
+    ("name", "what"), [("report.md", "review"), ("followups.csv", "follow-ups"), ("followups.beads.jsonl", "beads")]
+)
+def test_an_export_is_on_record_with_its_hash(
+    incident: Incident, crew: Crew, by_role: Callable[..., Any], name: str, what: str, way: str
+) -> None:
+    lead = crew[Role.API_LEAD]
+    address = f"incidents/{incident.reference}/{name}"
+
+    answer = by_role(Role.API_LEAD).get(address) if way == "api" else at(incident, lead).client.get(f"/{address}")
+
+    assert answer.status_code == 200
+    [(who, body)] = custody(incident)
+    assert (who, body["what"]) == (str(lead.public_id), what)
+    assert (body["sha256"], body["size"]) == (hashlib.sha256(answer.content).hexdigest(), len(answer.content))
+
+
+@pytest.mark.parametrize("way", ["page", "api"])
+def test_a_checkpoint_that_is_handed_out_is_on_record(
+    incident: Incident, crew: Crew, by_role: Callable[..., Any], way: str
+) -> None:
+    signed = checkpoints.sign(incident.chain, "act")
+    if way == "page":
+        answer = at(incident, crew[Role.API_LEAD]).open("checkpoint_txt")
+    else:
+        answer = by_role(Role.API_LEAD).get(f"incidents/{incident.reference}/evidence/checkpoint")
+
+    assert answer.status_code == 200
+    [(_, body)] = custody(incident)
+    assert (body["what"], body["entries"], body["head"]) == ("checkpoint", signed.size, signed.head)
+
+
+@pytest.mark.parametrize("way", ["page", "api"])
+def test_a_damaged_list_of_keys_is_told_and_nothing_is_handed_out(
+    incident: Incident, crew: Crew, by_role: Callable[..., Any], settings: Any, tmp_path: Path, way: str
+) -> None:
+    checkpoints.sign(incident.chain, "act")
+    settings.KEY_DIR = tmp_path
+    (tmp_path / "verifiers.txt").write_text("no key at all\n")
+    page = at(incident, crew[Role.API_LEAD])
+    if way == "page":
+        answers = [page.open("evidence"), page.client.get(f"/incidents/{incident.reference}/bundle.zip")]
+    else:
+        call = by_role(Role.API_LEAD)
+        base = f"incidents/{incident.reference}"
+        answers = [call.get(f"{base}/evidence/checkpoint"), call.get(f"{base}/bundle.zip")]
+
+    assert [answer.status_code for answer in answers] == [503, 503]
+    assert all("verifiers.txt cannot be used" in answer.content.decode() for answer in answers)
+    assert custody(incident) == []
 
 
 def test_each_hand_out_is_one_entry_and_an_auditor_is_a_person_like_any_other(
