@@ -27,7 +27,7 @@ def evidence_is_append_only(databases: Any = None, **_: Any) -> list[Error]:
         return []
     if lost := triggers.missing(connection):
         hint = "Run manage.py migrate: it makes them again."
-        return [Error(f"Evidence triggers are missing: {', '.join(lost)}.", hint=hint, id="incidents.E002")]
+        return [Error(f"Evidence triggers are missing or altered: {', '.join(lost)}.", hint=hint, id="incidents.E002")]
     return []
 
 

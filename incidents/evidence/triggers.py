@@ -18,10 +18,12 @@ ZERO = "0" * 64
 # What people read of an entry; the database makes these columns of the hashed text.
 GENERATED = frozenset({"kind", "actor", "body"})
 
-_POSTGRESQL = f"""
-CREATE OR REPLACE FUNCTION evidence_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN RAISE EXCEPTION 'evidence is append-only (%)', tg_op USING errcode = 'restrict_violation'; END $$;
-CREATE OR REPLACE FUNCTION evidence_link() RETURNS trigger LANGUAGE plpgsql AS $$
+# Functions of the triggers: name → body.
+_POSTGRESQL = {
+    "evidence_refuse": """
+BEGIN RAISE EXCEPTION 'evidence is append-only (%)', tg_op USING errcode = 'restrict_violation'; END
+""",
+    "evidence_link": f"""
 DECLARE before record;
 BEGIN
   IF new.seq = 1 THEN
@@ -36,41 +38,28 @@ BEGIN
     RAISE EXCEPTION 'evidence link broken at %', new.seq USING errcode = 'restrict_violation';
   END IF;
   RETURN new;
-END $$;
-CREATE OR REPLACE FUNCTION evidence_erase() RETURNS trigger LANGUAGE plpgsql AS $$
+END
+""",
+    "evidence_erase": f"""
 BEGIN
   IF NOT EXISTS (SELECT 1 FROM {TABLE} e WHERE e.chain_id = old.chain_id AND e.kind = 'privacy.erased'
       AND (e.body ->> 'entry')::bigint = old.seq AND e.body ->> 'path' = old.path) THEN
     RAISE EXCEPTION 'a personal value is erased by an entry that says so' USING errcode = 'restrict_violation';
   END IF;
   RETURN old;
-END $$;
-CREATE OR REPLACE TRIGGER evidence_no_change BEFORE UPDATE OR DELETE ON {TABLE}
-  FOR EACH ROW EXECUTE FUNCTION evidence_refuse();
-CREATE OR REPLACE TRIGGER evidence_no_truncate BEFORE TRUNCATE ON {TABLE}
-  FOR EACH STATEMENT EXECUTE FUNCTION evidence_refuse();
-CREATE OR REPLACE TRIGGER evidence_in_order BEFORE INSERT ON {TABLE}
-  FOR EACH ROW EXECUTE FUNCTION evidence_link();
-CREATE OR REPLACE TRIGGER checkpoint_no_change BEFORE UPDATE OR DELETE ON {CHECKPOINTS}
-  FOR EACH ROW EXECUTE FUNCTION evidence_refuse();
-CREATE OR REPLACE TRIGGER checkpoint_no_truncate BEFORE TRUNCATE ON {CHECKPOINTS}
-  FOR EACH STATEMENT EXECUTE FUNCTION evidence_refuse();
-CREATE OR REPLACE TRIGGER private_no_update BEFORE UPDATE ON {PRIVATE}
-  FOR EACH ROW EXECUTE FUNCTION evidence_refuse();
-CREATE OR REPLACE TRIGGER private_erased_on_record BEFORE DELETE ON {PRIVATE}
-  FOR EACH ROW EXECUTE FUNCTION evidence_erase();
-CREATE OR REPLACE TRIGGER private_no_truncate BEFORE TRUNCATE ON {PRIVATE}
-  FOR EACH STATEMENT EXECUTE FUNCTION evidence_refuse();
-"""
-_POSTGRESQL_TABLES = {
-    "evidence_no_change": TABLE,
-    "evidence_no_truncate": TABLE,
-    "evidence_in_order": TABLE,
-    "checkpoint_no_change": CHECKPOINTS,
-    "checkpoint_no_truncate": CHECKPOINTS,
-    "private_no_update": PRIVATE,
-    "private_erased_on_record": PRIVATE,
-    "private_no_truncate": PRIVATE,
+END
+""",
+}
+# Name → when, on which table, for each what, which function; in PostgreSQL's own words and order.
+_POSTGRESQL_TRIGGERS = {
+    "evidence_no_change": ("DELETE OR UPDATE", TABLE, "ROW", "evidence_refuse"),
+    "evidence_no_truncate": ("TRUNCATE", TABLE, "STATEMENT", "evidence_refuse"),
+    "evidence_in_order": ("INSERT", TABLE, "ROW", "evidence_link"),
+    "checkpoint_no_change": ("DELETE OR UPDATE", CHECKPOINTS, "ROW", "evidence_refuse"),
+    "checkpoint_no_truncate": ("TRUNCATE", CHECKPOINTS, "STATEMENT", "evidence_refuse"),
+    "private_no_update": ("UPDATE", PRIVATE, "ROW", "evidence_refuse"),
+    "private_erased_on_record": ("DELETE", PRIVATE, "ROW", "evidence_erase"),
+    "private_no_truncate": ("TRUNCATE", PRIVATE, "STATEMENT", "evidence_refuse"),
 }
 
 _SQLITE = {
@@ -109,21 +98,38 @@ def install(connection: Any) -> None:
     """Make the triggers, or make them again."""
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            # Named with its schema: a temporary table of the same name would be found first.
-            cursor.execute("SELECT quote_ident(current_schema())")
-            (schema,) = cursor.fetchone()
-            cursor.execute(_POSTGRESQL.replace(f"FROM {TABLE} ", f"FROM {schema}.{TABLE} "))
+            schema = _schema(cursor)
+            for function, body in _functions(schema).items():
+                head = f"CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql"
+                cursor.execute(f"{head} AS $${body}$$")
+            for name in _POSTGRESQL_TRIGGERS:
+                cursor.execute(_definition(name).replace("CREATE", "CREATE OR REPLACE", 1))
             return
         for name, rule in _SQLITE.items():
             cursor.execute(f"DROP TRIGGER IF EXISTS {name}")
             cursor.execute(f"CREATE TRIGGER {name} {rule}")
 
 
+def _schema(cursor: Any) -> str:
+    cursor.execute("SELECT quote_ident(current_schema())")
+    return str(cursor.fetchone()[0])
+
+
+def _functions(schema: str) -> dict[str, str]:
+    """The functions' bodies. Tables are named with their schema: a temporary one of the same name would come first."""
+    return {name: body.replace(f"FROM {TABLE} ", f"FROM {schema}.{TABLE} ") for name, body in _POSTGRESQL.items()}
+
+
+def _definition(name: str) -> str:
+    when, table, each, function = _POSTGRESQL_TRIGGERS[name]
+    return f"CREATE TRIGGER {name} BEFORE {when} ON {table} FOR EACH {each} EXECUTE FUNCTION {function}()"
+
+
 def drop(connection: Any) -> None:
     """Remove the triggers. Only a test's teardown has a reason to."""
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            for name, table in _POSTGRESQL_TABLES.items():
+            for name, (_, table, *_) in _POSTGRESQL_TRIGGERS.items():
                 cursor.execute(f"DROP TRIGGER IF EXISTS {name} ON {table}")
         else:
             for name in _SQLITE:
@@ -131,21 +137,42 @@ def drop(connection: Any) -> None:
 
 
 def missing(connection: Any) -> list[str]:
-    """Names of triggers that should be there, are enabled, and are not; and of columns the database ceased to make."""
+    """What should guard the evidence and does not: triggers that are gone, off or say something else, their functions
+    likewise, and columns that the database ceased to make.
+    """
     with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            wanted = frozenset(_POSTGRESQL_TABLES)
-            cursor.execute("SELECT tgname FROM pg_trigger WHERE tgenabled IN ('O', 'A') AND NOT tgisinternal")
-        else:
-            wanted = frozenset(_SQLITE)
-            cursor.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")
-        lost = wanted - {name for (name,) in cursor.fetchall()}
-        if connection.vendor == "postgresql":
-            of_entry = "attrelid = %s::regclass AND attgenerated <> ''"
-            cursor.execute(f"SELECT attname FROM pg_attribute WHERE {of_entry}", [TABLE])
-        else:
-            cursor.execute("SELECT name FROM pragma_table_xinfo(%s) WHERE hidden IN (2, 3)", [TABLE])
-        return sorted(lost | {f"column {name}" for name in GENERATED - {name for (name,) in cursor.fetchall()}})
+        found = _faults_on_postgresql(cursor) if connection.vendor == "postgresql" else _faults_on_sqlite(cursor)
+    return sorted(found)
+
+
+def _faults_on_postgresql(cursor: Any) -> set[str]:
+    schema = _schema(cursor)
+    cursor.execute(
+        "SELECT tgname, replace(pg_get_triggerdef(oid), %s, '') FROM pg_trigger"
+        " WHERE tgenabled IN ('O', 'A') AND NOT tgisinternal",
+        [f"{schema}."],
+    )
+    defined = dict(cursor.fetchall())
+    lost = {name for name in _POSTGRESQL_TRIGGERS if defined.get(name) != _definition(name)}
+    cursor.execute("SELECT proname, prosrc FROM pg_proc WHERE pronamespace = %s::regnamespace", [schema])
+    bodies = dict(cursor.fetchall())
+    lost |= {f"function {name}" for name, body in _functions(schema).items() if bodies.get(name) != body}
+    cursor.execute(
+        "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attgenerated <> ''", [f"{schema}.{TABLE}"]
+    )
+    return lost | _not_made(cursor)
+
+
+def _faults_on_sqlite(cursor: Any) -> set[str]:
+    cursor.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
+    defined = dict(cursor.fetchall())
+    lost = {name for name, rule in _SQLITE.items() if defined.get(name) != f"CREATE TRIGGER {name} {rule}"}
+    cursor.execute("SELECT name FROM pragma_table_xinfo(%s) WHERE hidden IN (2, 3)", [TABLE])
+    return lost | _not_made(cursor)
+
+
+def _not_made(cursor: Any) -> set[str]:
+    return {f"column {name}" for name in GENERATED - {name for (name,) in cursor.fetchall()}}
 
 
 def before_migrate(using: str, plan: Any = (), **_: Any) -> None:

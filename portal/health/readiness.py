@@ -68,7 +68,8 @@ def _migrations() -> Finding:
 def _triggers() -> Finding:
     lost = triggers.missing(connection)
     if lost:
-        return Finding(False, f"Evidence can be changed: {', '.join(lost)} missing. Run migrate, it makes them again.")
+        named = f"{', '.join(lost)} missing or altered"
+        return Finding(False, f"Evidence can be changed: {named}. Run migrate, it makes them again.")
     return Finding(True, "Evidence is append-only.")
 
 

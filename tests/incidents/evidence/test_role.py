@@ -152,7 +152,7 @@ if not IS_SQLITE:
         incident = make_incident(make_crew())
         head = incident.chain.entries.latest("seq")
 
-        entry = log.append(
+        place = log.append(
             incident.chain,
             Kind.NOTE_ADDED,
             at=head.at,
@@ -160,6 +160,7 @@ if not IS_SQLITE:
             body={"sentence": "Written as the role"},
         )
 
+        entry = EvidenceEntry.objects.get(pk=place.pk)
         assert (entry.seq, entry.prev) == (head.seq + 1, head.hash)
         assert log.verify(incident.chain).is_intact
 
