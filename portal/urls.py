@@ -21,6 +21,7 @@ urlpatterns = [
     path("metrics", metrics, name="metrics"),
     path("api/v1/", include("portal.api_urls")),
 ]
+handler403 = "portal.errors.forbidden"
 handler500 = "portal.errors.server_error"
 
 if settings.DEMO or settings.DEBUG:

@@ -66,7 +66,7 @@ def page(request: Any, incident: Incident) -> HttpResponse:
     return _page(request, incident)
 
 
-@incident_page("notices")
+@incident_page("notices", Act.SEND_NOTICE)
 @require_POST
 def write(request: Any, incident: Incident, kind: str) -> HttpResponse:
     """Send, preview or save one update, or begin its draft anew; what was typed stays whatever happens."""

@@ -17,7 +17,7 @@ from incidents import board as boards
 from incidents import exports
 from incidents.models import EvidenceChain, Incident
 from incidents.views.acts import back
-from incidents.views.base import incident_page, render_incident
+from incidents.views.base import STEP_DECIDES, incident_page, render_incident
 
 _KINDS: dict[str, str] = {
     ReportState.QUEUED: "wait",
@@ -49,7 +49,7 @@ def page(request: Any, incident: Incident) -> HttpResponse:
     return render_incident(request, "comms/report.html", incident, context)
 
 
-@incident_page("report")
+@incident_page("report", STEP_DECIDES)
 @require_POST
 def make(request: Any, incident: Incident) -> HttpResponse:
     """Ask for a report of the log as it stands now, or try once more what failed."""

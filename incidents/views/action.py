@@ -29,7 +29,11 @@ def action(request: Any, incident: Incident, key: str) -> HttpResponse:
     return page if not request.htmx or is_running(incident, key) else HttpResponseClientRefresh()
 
 
-@incident_page("rollback")
+def _owner(incident: Incident, key: str) -> Role:
+    return Role(_of(incident, key).owner)
+
+
+@incident_page("rollback", Act.APPROVE_ACTION)
 def approve(request: Any, incident: Incident, key: str) -> HttpResponse:
     if request.method == "POST":
         seen = request.POST.get("digest") or "nothing"
@@ -39,7 +43,7 @@ def approve(request: Any, incident: Incident, key: str) -> HttpResponse:
     return back("incidents:action", incident, key)
 
 
-@incident_page("rollback")
+@incident_page("rollback", Act.DISPATCH_ACTION, owner=_owner)
 def dispatch(request: Any, incident: Incident, key: str) -> HttpResponse:
     if request.method == "POST":
         with telling_refusals(request):
@@ -48,7 +52,7 @@ def dispatch(request: Any, incident: Incident, key: str) -> HttpResponse:
     return back("incidents:action", incident, key)
 
 
-@incident_page("rollback")
+@incident_page("rollback", Act.COMPLETE_ACTION, owner=_owner)
 def complete(request: Any, incident: Incident, key: str) -> HttpResponse:
     doing = _of(incident, key)
     form = CompleteForm(*data_of(request), auto_id="id_complete_%s")
@@ -63,7 +67,7 @@ def complete(request: Any, incident: Incident, key: str) -> HttpResponse:
     return show(request, incident, key, complete=form)
 
 
-@incident_page("rollback")
+@incident_page("rollback", Act.ABORT_ACTION)
 def abort(request: Any, incident: Incident, key: str) -> HttpResponse:
     form = ReasonForm(*data_of(request), auto_id="id_abort_%s")
     if form.is_valid():
@@ -74,7 +78,7 @@ def abort(request: Any, incident: Incident, key: str) -> HttpResponse:
     return show(request, incident, key, abort=form)
 
 
-@incident_page("rollback")
+@incident_page("rollback", Act.WAIVE_ACTION, owner=_owner)
 def waive(request: Any, incident: Incident, key: str) -> HttpResponse:
     waived = _of(incident, key)
     form = ReasonForm(*data_of(request), auto_id="id_waive_%s")
@@ -90,7 +94,7 @@ def waive(request: Any, incident: Incident, key: str) -> HttpResponse:
     return show(request, incident, key, waive=form)
 
 
-@incident_page("rollback")
+@incident_page("rollback", Act.RESOLVE_UNKNOWN)
 def resolve(request: Any, incident: Incident, key: str) -> HttpResponse:
     attempt = _of(incident, key).attempts.last()
     if attempt is None:

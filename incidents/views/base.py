@@ -9,7 +9,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 
@@ -50,11 +50,23 @@ class IncidentRequest(HttpRequest):
 Page = Callable[..., HttpResponseBase]
 
 
-def incident_page(word: str) -> Callable[[Page], Page]:
-    """Settle which incident a page is about; one that the person may not know of is not found.
+# For a page that is sent to: the step says who may, because it depends on more than a role.
+STEP_DECIDES = "step decides"
+_READ = ("GET", "HEAD")
+
+
+def incident_page(
+    word: str, act: Act | str = "", owner: Callable[..., Role | None] | None = None
+) -> Callable[[Page], Page]:
+    """Settle which incident a page is about, and who may send to it.
+
+    An incident that the person may not know of is not found (404). A page without an act is only read (405); who
+    lacks the act's role is told so before anything else is looked at (403).
 
     Args:
         word: the tab that the page belongs to.
+        act: what sending to the page does, or STEP_DECIDES.
+        owner: whose an owned act is, from `(incident, **rest of the route)`.
 
     The view is called with `(request, incident, **rest of the route)`; `request.held` has the person's roles.
     """
@@ -67,7 +79,11 @@ def incident_page(word: str) -> Callable[[Page], Page]:
             request.incident = incident
             request.held = authority.roles_named(incident.held_names)
             request.tab = word
+            if request.method not in (known := (*_READ, "POST") if act else _READ):
+                return HttpResponseNotAllowed(known)
             try:
+                if request.method == "POST" and isinstance(act, Act):
+                    _demand(request, act, owner(incident, **route) if owner else None)
                 return view(request, incident, **route)
             except Denied as denied:
                 raise PermissionDenied(str(denied)) from denied
@@ -77,6 +93,11 @@ def incident_page(word: str) -> Callable[[Page], Page]:
         return page
 
     return decorate
+
+
+def _demand(request: Any, act: Act, owner: Role | None) -> None:
+    if not may(request, act, owner):
+        raise Denied(f"{act.label} is for the {policy.who_may(act, owner)} of this incident.")
 
 
 def may(request: Any, act: Act, owner: Role | None = None) -> bool:
@@ -89,10 +110,12 @@ def showing_refusals(form: Any) -> Iterator[None]:
     """Put a step's refusal into the form, which keeps what was typed; `form.refusal` has it whole."""
     try:
         yield
-    except (Refused, Denied) as error:
+    except Refused as error:
         form.refusal = error
-        for sentence in _sentences(error):
+        for sentence in error.sentences:
             form.add_error(None, sentence)
+    except Denied as denied:
+        raise PermissionDenied(str(denied)) from denied
 
 
 @contextmanager
@@ -100,13 +123,11 @@ def telling_refusals(request: HttpRequest) -> Iterator[None]:
     """Show a step's refusal as a message, for acts that are one button and have nothing typed to keep."""
     try:
         yield
-    except (Refused, Denied) as error:
-        for sentence in _sentences(error):
+    except Refused as error:
+        for sentence in error.sentences:
             messages.error(request, sentence)
-
-
-def _sentences(error: Refused | Denied) -> list[str]:
-    return error.sentences if isinstance(error, Refused) else [str(error)]
+    except Denied as denied:
+        raise PermissionDenied(str(denied)) from denied
 
 
 def render_incident(

@@ -6,9 +6,11 @@ from typing import Any
 
 from django.http import HttpResponse
 from django.shortcuts import render
+from django.views.decorators.http import require_safe
 
 from incidents.board.overview import overview
 
 
+@require_safe
 def board(request: Any) -> HttpResponse:
     return render(request, "incidents/board.html", {"overview": overview(request.user)})

@@ -16,7 +16,7 @@ from incidents.models import CleanupItem, Incident
 from incidents.runbook.content import CleanupArea
 from incidents.steps import cleanup as steps
 from incidents.steps import four_eyes
-from incidents.terms import Act, CleanupState
+from incidents.terms import Act, CleanupState, Role
 from incidents.views.acts import back, bring, offer, waiting
 from incidents.views.base import incident_page, showing_refusals
 from incidents.views.step_page import holder_of, render_step
@@ -32,7 +32,11 @@ def cleanup(request: Any, incident: Incident) -> HttpResponse:
     return render_step(request, "incidents/cleanup.html", board, "cleanup", context)
 
 
-@incident_page("cleanup")
+def _owner(incident: Incident, area: str) -> Role:
+    return _text(incident, area).owner
+
+
+@incident_page("cleanup", Act.TICK_CLEANUP, owner=_owner)
 def cleanup_area(request: Any, incident: Incident, area: str) -> HttpResponse:
     text = _text(incident, area)
     if request.method != "POST":
@@ -49,7 +53,7 @@ def cleanup_area(request: Any, incident: Incident, area: str) -> HttpResponse:
     return _page(request, incident, text, form)
 
 
-@incident_page("cleanup")
+@incident_page("cleanup", Act.WAIVE_CLEANUP, owner=_owner)
 def waive_item(request: Any, incident: Incident, area: str) -> HttpResponse:
     text = _text(incident, area)
     form = _waive_form(request.POST.get("item", ""), *data_of(request))

@@ -19,7 +19,7 @@ from incidents.views.acts import offer
 from incidents.views.base import incident_page, render_incident, showing_refusals
 
 
-@incident_page("evidence")
+@incident_page("evidence", Act.CORRECT)
 def correct_entry(request: Any, incident: Incident, seq: int) -> HttpResponse:
     line = correct.line_of(incident, seq)
     if line is None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods
 
 from incidents.board.ready import Ready, ready
 from incidents.forms.declare import DeclareForm
@@ -14,9 +16,14 @@ from incidents.runbook import versions
 from incidents.steps import declare as steps
 from incidents.views.base import showing_refusals
 
+NOT_READY = "Rollback mode is declared by those who stand ready as Incident Commander of a product."
 
+
+@require_http_methods(["GET", "HEAD", "POST"])
 def declare(request: Any) -> HttpResponse:
     products = ready(request.user)
+    if request.method == "POST" and not any(row.is_mine for row in products):
+        raise PermissionDenied(NOT_READY)
     form = _form(request, products)
     if form.is_valid():
         with showing_refusals(form):

@@ -24,7 +24,7 @@ def deliver(request: Any, incident: Incident) -> HttpResponse:
     return _page(request, incident)
 
 
-@incident_page("deliver")
+@incident_page("deliver", Act.WRITE_SUMMARY)
 def summary(request: Any, incident: Incident) -> HttpResponse:
     form = _summary_form(incident, *data_of(request))
     if form.is_valid():
@@ -35,7 +35,7 @@ def summary(request: Any, incident: Incident) -> HttpResponse:
     return _page(request, incident, summary=form)
 
 
-@incident_page("deliver")
+@incident_page("deliver", Act.ADD_FOLLOW_UP)
 def add_follow_up(request: Any, incident: Incident) -> HttpResponse:
     form = FollowUpForm(*data_of(request), auto_id="id_follow_up_%s")
     if form.is_valid():
@@ -46,7 +46,7 @@ def add_follow_up(request: Any, incident: Incident) -> HttpResponse:
     return _page(request, incident, follow_up=form)
 
 
-@incident_page("deliver")
+@incident_page("deliver", Act.ADD_SAFEGUARD)
 def add_safeguard(request: Any, incident: Incident) -> HttpResponse:
     form = SafeguardForm(*data_of(request), auto_id="id_safeguard_%s")
     if form.is_valid():
@@ -57,7 +57,7 @@ def add_safeguard(request: Any, incident: Incident) -> HttpResponse:
     return _page(request, incident, safeguard=form)
 
 
-@incident_page("deliver")
+@incident_page("deliver", Act.CLOSE)
 def close(request: Any, incident: Incident) -> HttpResponse:
     if request.method == "POST":
         with telling_refusals(request):

@@ -18,7 +18,7 @@ from incidents.forms.evidence import VerifyForm
 from incidents.forms.filters import EvidenceFilter
 from incidents.models import Incident
 from incidents.terms import Act
-from incidents.views.base import incident_page, may, render_incident
+from incidents.views.base import STEP_DECIDES, incident_page, may, render_incident
 
 PAGE = 50
 _HERE = "<!-- the verification is written here -->"
@@ -58,7 +58,7 @@ def evidence(request: Any, incident: Incident) -> HttpResponse:
     return render_incident(request, "incidents/evidence.html", incident, context)
 
 
-@incident_page("evidence")
+@incident_page("evidence", STEP_DECIDES)
 @require_POST
 def verify_evidence(request: Any, incident: Incident) -> HttpResponseBase:
     """Walk the whole log and hold it against what was brought. A long walk says how far it is while it goes on."""

@@ -53,7 +53,7 @@ class Group:
         return self.count - len(self.findings)
 
 
-@incident_page("evidence")
+@incident_page("evidence", Act.VERIFY_FOREIGN)
 def foreign(request: Any, incident: Incident) -> HttpResponse:
     form = CheckForm(*data_of(request), incident=incident)
     offered = offer(request, incident, Act.VERIFY_FOREIGN)
@@ -87,7 +87,7 @@ def foreign_log(request: Any, incident: Incident, seq: int) -> HttpResponse:
     return render_incident(request, "incidents/foreign_log.html", incident, context)
 
 
-@incident_page("evidence")
+@incident_page("evidence", Act.ANNOTATE_FOREIGN)
 def mark_foreign(request: Any, incident: Incident) -> HttpResponse:
     log = _log_asked_for(request, incident)
     form = MarkForm(*data_of(request), incident=incident, found_runs=_runs(log), initial=_usual(log))

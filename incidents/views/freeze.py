@@ -41,7 +41,7 @@ def freeze(request: Any, incident: Incident) -> HttpResponse:
     return _page(request, incident)
 
 
-@incident_page("freeze")
+@incident_page("freeze", Act.ALLOW_EXCEPTION)
 def propose_exception(request: Any, incident: Incident) -> HttpResponse:
     form = ExceptionForm(*data_of(request), incident=incident)
     if form.is_valid():
@@ -52,7 +52,7 @@ def propose_exception(request: Any, incident: Incident) -> HttpResponse:
     return _page(request, incident, form)
 
 
-@incident_page("freeze")
+@incident_page("freeze", Act.REVOKE_EXCEPTION)
 def revoke_exception(request: Any, incident: Incident, pk: int) -> HttpResponse:
     exception = get_object_or_404(FreezeException, freeze__incident=incident, pk=pk)
     form = RevokeForm(*data_of(request), auto_id=f"id_revoke_{pk}_%s")

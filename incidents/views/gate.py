@@ -31,7 +31,7 @@ def gate(request: Any, incident: Incident, gate: str) -> HttpResponse:
     return page if not request.htmx or _is_running(incident, gate) else HttpResponseClientRefresh()
 
 
-@incident_page("verify")
+@incident_page("verify", Act.RUN_GATE)
 def run(request: Any, incident: Incident, gate: str) -> HttpResponse:
     if request.method == "POST":
         with telling_refusals(request):
@@ -40,7 +40,7 @@ def run(request: Any, incident: Incident, gate: str) -> HttpResponse:
     return back("incidents:gate", incident, gate)
 
 
-@incident_page("verify")
+@incident_page("verify", Act.RECORD_GATE)
 def record(request: Any, incident: Incident, gate: str) -> HttpResponse:
     checked = _of(incident, gate)
     form = RecordForm(*data_of(request), auto_id="id_record_%s")
@@ -55,7 +55,7 @@ def record(request: Any, incident: Incident, gate: str) -> HttpResponse:
     return _page(request, incident, gate, record=form)
 
 
-@incident_page("verify")
+@incident_page("verify", Act.ACCEPT_BASELINE)
 def baseline(request: Any, incident: Incident, gate: str) -> HttpResponse:
     form = BaselineForm(*data_of(request), auto_id="id_baseline_%s")
     if form.is_valid():
@@ -66,7 +66,7 @@ def baseline(request: Any, incident: Incident, gate: str) -> HttpResponse:
     return _page(request, incident, gate, baseline=form)
 
 
-@incident_page("verify")
+@incident_page("verify", Act.ACCEPT_RISK)
 def risk(request: Any, incident: Incident, gate: str) -> HttpResponse:
     form = RiskForm(*data_of(request), auto_id="id_risk_%s")
     if form.is_valid():

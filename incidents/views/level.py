@@ -20,7 +20,7 @@ from incidents.views.acts import offer
 from incidents.views.base import incident_page, render_incident, showing_refusals
 
 
-@incident_page("level")
+@incident_page("level", Act.RAISE_LEVEL)
 def level(request: Any, incident: Incident) -> HttpResponse:
     form = LevelForm(*data_of(request), incident=incident)
     if form.is_valid():

@@ -6,11 +6,13 @@ from typing import Any
 
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import render
+from django.views.decorators.http import require_safe
 
 from incidents.board.register import register
 from incidents.forms.filters import ListFilter
 
 
+@require_safe
 def incident_list(request: Any) -> HttpResponse:
     form = ListFilter(request.GET)
     asked = form.asked()

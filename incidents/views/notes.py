@@ -11,11 +11,12 @@ from django.shortcuts import redirect
 from incidents.forms.notes import NoteForm
 from incidents.models import Incident
 from incidents.steps import declare
+from incidents.terms import Act
 from incidents.views.base import incident_page, showing_refusals
 from incidents.views.war_room import show
 
 
-@incident_page("war_room")
+@incident_page("war_room", Act.ADD_NOTE)
 def notes(request: Any, incident: Incident) -> HttpResponse:
     if request.method != "POST":
         return redirect(incident)

@@ -17,7 +17,7 @@ from incidents.views.acts import offer
 from incidents.views.base import incident_page, render_incident, showing_refusals
 
 
-@incident_page("evidence")
+@incident_page("evidence", Act.ERASE)
 def personal_values(request: Any, incident: Incident) -> HttpResponse:
     form = EraseForm(request.POST or None)
     if request.method == "POST" and form.is_valid():

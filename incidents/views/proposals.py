@@ -11,10 +11,11 @@ from django.shortcuts import get_object_or_404, redirect
 from incidents.forms.notes import DeclineForm
 from incidents.models import Incident, Proposal
 from incidents.steps import four_eyes
-from incidents.views.base import incident_page, telling_refusals
+from incidents.terms import Act
+from incidents.views.base import STEP_DECIDES, incident_page, telling_refusals
 
 
-@incident_page("war_room")
+@incident_page("war_room", STEP_DECIDES)
 def confirm(request: Any, incident: Incident, pk: int) -> HttpResponse:
     proposal = _of(incident, pk)
     if request.method == "POST":
@@ -24,7 +25,7 @@ def confirm(request: Any, incident: Incident, pk: int) -> HttpResponse:
     return _back(incident)
 
 
-@incident_page("war_room")
+@incident_page("war_room", Act.DECLINE)
 def decline(request: Any, incident: Incident, pk: int) -> HttpResponse:
     proposal, form = _of(incident, pk), DeclineForm(request.POST)
     if request.method != "POST":

@@ -13,10 +13,10 @@ from incidents.forms.roles import FORMS, RoleForm
 from incidents.models import Incident
 from incidents.steps import roles as steps
 from incidents.terms import Role
-from incidents.views.base import incident_page, render_incident, showing_refusals
+from incidents.views.base import STEP_DECIDES, incident_page, render_incident, showing_refusals
 
 
-@incident_page("roles")
+@incident_page("roles", STEP_DECIDES)
 def roles(request: Any, incident: Incident) -> HttpResponse:
     people = steps.candidates(incident, Role.COMMANDER)
     sent = _sent(request, people)

@@ -41,7 +41,7 @@ def rollback(request: Any, incident: Incident) -> HttpResponse:
     return _page(request, incident)
 
 
-@incident_page("rollback")
+@incident_page("rollback", Act.MAKE_PLAN)
 def make_plan(request: Any, incident: Incident) -> HttpResponse:
     if request.method == "POST":
         with telling_refusals(request):
@@ -50,7 +50,7 @@ def make_plan(request: Any, incident: Incident) -> HttpResponse:
     return back("incidents:rollback", incident)
 
 
-@incident_page("rollback")
+@incident_page("rollback", Act.ADD_ACTION)
 def add_action(request: Any, incident: Incident) -> HttpResponse:
     form = AddActionForm(*data_of(request))
     if form.is_valid():

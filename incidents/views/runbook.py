@@ -6,6 +6,7 @@ from typing import Any
 
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
+from django.views.decorators.http import require_safe
 
 from incidents.models import RunbookVersion
 from incidents.runbook import versions
@@ -22,10 +23,12 @@ CONTENTS = [
 ]
 
 
+@require_safe
 def runbook(request: Any) -> HttpResponse:
     return _show(request, versions.current(), is_current=True)
 
 
+@require_safe
 def runbook_version(request: Any, number: int) -> HttpResponse:
     version = get_object_or_404(RunbookVersion, number=number)
     return _show(request, version, is_current=version == versions.current())

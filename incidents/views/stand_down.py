@@ -18,7 +18,7 @@ from incidents.views.acts import offer
 from incidents.views.base import incident_page, render_incident, showing_refusals
 
 
-@incident_page("stand_down")
+@incident_page("stand_down", Act.STAND_DOWN)
 def stand_down(request: Any, incident: Incident) -> HttpResponse:
     form = StandDownForm(*data_of(request))
     if form.is_valid():

@@ -12,6 +12,7 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils.cache import patch_cache_control
 from django.utils.feedgenerator import Atom1Feed
+from django.views.decorators.http import require_safe
 
 from incidents.board.status import News, news_of, status_of
 from incidents.models import Product
@@ -20,6 +21,7 @@ SECONDS = 10
 
 
 @login_not_required
+@require_safe
 def status(request: Any, slug: str) -> HttpResponse:
     found = status_of(get_object_or_404(Product, slug=slug))
     context = {"status": found, "news": news_of(found.product, 10)}
@@ -29,6 +31,7 @@ def status(request: Any, slug: str) -> HttpResponse:
 
 
 @login_not_required
+@require_safe
 def status_feed(request: Any, slug: str) -> HttpResponse:
     product = get_object_or_404(Product, slug=slug)
     page = settings.PUBLIC_URL + reverse("incidents:status", args=[slug])

@@ -12,13 +12,13 @@ from incidents.forms.fields import data_of
 from incidents.forms.target import ConfirmForm, TargetForm
 from incidents.models import Incident
 from incidents.steps import target as steps
-from incidents.terms import Act, Aspect
+from incidents.terms import Act, Aspect, Role
 from incidents.views.acts import back, offer
 from incidents.views.base import incident_page, showing_refusals
 from incidents.views.step_page import holder_of, render_step
 
 
-@incident_page("target")
+@incident_page("target", Act.CHOOSE_TARGET)
 def target(request: Any, incident: Incident) -> HttpResponse:
     form = TargetForm(*data_of(request))
     if form.is_valid():
@@ -29,7 +29,13 @@ def target(request: Any, incident: Incident) -> HttpResponse:
     return _page(request, incident, form)
 
 
-@incident_page("target")
+def _owner(incident: Incident, aspect: str) -> Role:
+    if aspect not in Aspect.values:
+        raise Http404("No such aspect of a target.")
+    return steps.owner_of(incident, Aspect(aspect))
+
+
+@incident_page("target", Act.CONFIRM_TARGET, owner=_owner)
 def confirm(request: Any, incident: Incident, aspect: str) -> HttpResponse:
     if aspect not in Aspect.values:
         raise Http404("No such aspect of a target.")

@@ -17,7 +17,7 @@ from incidents.steps import unfreeze as steps
 from incidents.steps.roles import candidates
 from incidents.terms import Act, Phase, Role
 from incidents.views.acts import back, offer
-from incidents.views.base import incident_page, showing_refusals, telling_refusals
+from incidents.views.base import STEP_DECIDES, incident_page, showing_refusals, telling_refusals
 from incidents.views.step_page import render_step
 
 _PAGES = {"rollback": "incidents:rollback", "verify": "incidents:verify", "notices": "comms:notices"}
@@ -28,7 +28,7 @@ def unfreeze(request: Any, incident: Incident) -> HttpResponse:
     return _page(request, incident)
 
 
-@incident_page("unfreeze")
+@incident_page("unfreeze", Act.LIFT)
 def lift(request: Any, incident: Incident, stage: str) -> HttpResponse:
     if request.method == "POST":
         with telling_refusals(request):
@@ -39,7 +39,7 @@ def lift(request: Any, incident: Incident, stage: str) -> HttpResponse:
     return back("incidents:unfreeze", incident)
 
 
-@incident_page("unfreeze")
+@incident_page("unfreeze", Act.REFREEZE)
 def refreeze(request: Any, incident: Incident) -> HttpResponse:
     form = RefreezeForm(*data_of(request), auto_id="id_refreeze_%s")
     if form.is_valid():
@@ -50,7 +50,7 @@ def refreeze(request: Any, incident: Incident) -> HttpResponse:
     return _page(request, incident, refreezing=form)
 
 
-@incident_page("unfreeze")
+@incident_page("unfreeze", Act.NAME_OWNER)
 def name_owner(request: Any, incident: Incident, area: str) -> HttpResponse:
     role = _area(area)
     form = _owner_form(incident, role, *data_of(request))
@@ -62,7 +62,7 @@ def name_owner(request: Any, incident: Incident, area: str) -> HttpResponse:
     return _page(request, incident, naming={role: form})
 
 
-@incident_page("unfreeze")
+@incident_page("unfreeze", STEP_DECIDES)
 def accept_ownership(request: Any, incident: Incident, area: str) -> HttpResponse:
     if request.method == "POST":
         with telling_refusals(request):

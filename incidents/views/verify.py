@@ -29,7 +29,7 @@ def verify(request: Any, incident: Incident) -> HttpResponse:
     return page if running or not request.htmx else HttpResponseClientRefresh()
 
 
-@incident_page("verify")
+@incident_page("verify", Act.BEGIN_VERIFICATION)
 def begin(request: Any, incident: Incident) -> HttpResponse:
     if request.method == "POST":
         with telling_refusals(request):
@@ -38,7 +38,7 @@ def begin(request: Any, incident: Incident) -> HttpResponse:
     return back("incidents:verify", incident)
 
 
-@incident_page("verify")
+@incident_page("verify", Act.REOPEN_ROLLBACK)
 def reopen(request: Any, incident: Incident) -> HttpResponse:
     form = _reopen_form(*data_of(request))
     if form.is_valid():

@@ -14,6 +14,7 @@ from django.urls import reverse
 
 from incidents.models import Incident
 
+_DENIED = r'<div class="note due">.*?<p>(.*?)</p></div>'
 STEP_PAGES = ("freeze", "target", "rollback", "cleanup", "verify", "unfreeze", "deliver")
 
 
@@ -52,7 +53,9 @@ def text_in(page: str) -> str:
 
 
 def refusals(response: HttpResponse) -> list[str]:
-    """The sentences of the box that says why a form was not taken."""
+    """The sentences that say why a form was not taken: of its box, or of the page for who may not send it."""
+    if response.status_code == 403:
+        return [" ".join(html.unescape(line).split()) for line in re.findall(_DENIED, response.content.decode())]
     found = re.search(r'<section class="refused".*?</section>', response.content.decode(), re.DOTALL)
     lines = re.findall(r"<li>(.*?)</li>", found.group(0), re.DOTALL) if found else []
     return [" ".join(html.unescape(re.sub(r"<[^>]+>", "", line)).split()) for line in lines]

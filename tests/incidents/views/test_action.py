@@ -114,7 +114,9 @@ def test_dispatch_is_for_the_owner_and_refuses_with_the_sentences_of_the_page(cr
     incident = rolling(crew)
     owner, other = at(incident, crew[Role.SECURITY_LEAD]), at(incident, crew[Role.API_LEAD])
 
-    assert told(other.send("dispatch_action", KEY)) == ["Dispatch an action is for the Security Lead of this incident."]
+    assert refusals(other.send("dispatch_action", KEY)) == [
+        "Dispatch an action is for the Security Lead of this incident."
+    ]
     refused = told(owner.send("dispatch_action", KEY))
     assert refused == ["“3e Revoke exposed or potentially impacted credentials” waits for a second person's approval."]
     assert refused[0] in text_of(owner.open("action", KEY))
@@ -232,7 +234,7 @@ def test_a_file_of_somebody_who_may_not_attach_is_not_even_stored(crew: Crew, se
         "complete_action", KEY, succeeded="yes", result="Done", file=SimpleUploadedFile("a.log", b"a")
     )
 
-    assert refusals(response) == ["Attach evidence is for the Security Lead of this incident."]
+    assert refusals(response) == ["Record an action done by hand is for the Security Lead of this incident."]
     assert list(tmp_path.rglob("*")) == []
 
 

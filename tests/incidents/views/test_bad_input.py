@@ -167,7 +167,7 @@ def test_a_button_of_the_wrong_role_says_whose_it_is(crew: Crew) -> None:
     for name, args in BUTTONS.items():
         before = state_of(incident)
         response = at(incident, crew[Role.COMMUNICATIONS_OWNER]).send(name, *args)
-        assert (response.status_code, len(told(response)), state_of(incident)) == (302, 1, before), name
+        assert (response.status_code, len(refusals(response)), state_of(incident)) == (403, 1, before), name
 
 
 def test_the_address_of_a_button_leads_back_to_its_page(crew: Crew) -> None:

@@ -9,7 +9,7 @@ import pytest
 from incidents.models import Freeze, Incident
 from incidents.terms import Level, Phase, Role
 from tests.factories import Crew, ProductFactory, RosterEntry, make_crew, make_incident
-from tests.incidents.views.pages import text_of, told
+from tests.incidents.views.pages import refusals, text_of, told
 from tests.incidents.views.visiting import errors, signed_in
 
 pytestmark = pytest.mark.django_db
@@ -90,9 +90,10 @@ def test_a_frozen_product_names_the_first_reference_links_to_it_and_keeps_what_w
 def test_the_wrong_person_is_told_who_may(crew: Crew) -> None:
     response = signed_in(crew[Role.API_LEAD]).post("/declare/", declaration(crew))
 
-    assert errors(response) == [
-        "Rollback mode is declared by those who stand ready as Incident Commander of Portarium."
+    assert refusals(response) == [
+        "Rollback mode is declared by those who stand ready as Incident Commander of a product."
     ]
+    assert f"{declaration(crew)['summary']}</textarea>" in response.content.decode()
     assert Incident.objects.count() == 0
 
 

@@ -86,7 +86,7 @@ def test_only_the_commander_writes_the_summary_and_closes(crew: Crew, incident: 
     assert refusals(visitor.send("write_summary", **SUMMARY)) == [
         "Write the incident summary is for the Incident Commander of this incident."
     ]
-    assert told(visitor.send("close"))[-1] == "Close the incident is for the Incident Commander of this incident."
+    assert refusals(visitor.send("close"))[-1] == "Close the incident is for the Incident Commander of this incident."
 
 
 def test_anyone_with_a_role_adds_follow_ups_and_they_are_numbered(crew: Crew, incident: Any) -> None:

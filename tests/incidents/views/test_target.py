@@ -39,7 +39,7 @@ def test_an_aspect_is_confirmed_by_its_lead_alone() -> None:
     response = visitor.send("confirm_target", "migration_state", note="I looked")
 
     expected = ["Confirm an aspect of the target is for the Data and Evidence Lead of this incident."]
-    assert (response.status_code, refusals(response)) == (200, expected)
+    assert (response.status_code, refusals(response)) == (403, expected)
     assert not target.current(incident).confirmations.exists()
 
 

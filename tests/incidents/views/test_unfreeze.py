@@ -70,7 +70,7 @@ def test_nobody_else_lifts(crew: Crew) -> None:
     lead = at(incident, crew[Role.API_LEAD])
 
     assert "Lifting is for the Incident Commander." in text_of(lead.open("unfreeze"))
-    assert told(lead.send("lift", "merges")) == [
+    assert refusals(lead.send("lift", "merges")) == [
         "Lift a freeze measure is for the Incident Commander of this incident."
     ]
 
@@ -102,7 +102,7 @@ def test_ownership_counts_once_the_named_person_accepted(crew: Crew) -> None:
 
     at(incident, crew.commander).send("name_owner", "api_lead", person=lead.pk)
     assert "was asked" in text_of(at(incident, lead).open("unfreeze"))
-    assert told(at(incident, crew.commander).send("accept_ownership", "api_lead")) == [
+    assert refusals(at(incident, crew.commander).send("accept_ownership", "api_lead")) == [
         "The next cycle's work of the API Lead is not assigned to you."
     ]
     at(incident, lead).send("accept_ownership", "api_lead")
