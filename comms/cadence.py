@@ -56,6 +56,11 @@ def remind(incident: Incident) -> Notice | None:
     return notice
 
 
+def is_superseded(reminder: Notice) -> bool:
+    """Whether the promise it speaks of is no longer the one that stands: then what it says is not true any more."""
+    return unfreeze.next_update_due(reminder.incident) != reminder.slot
+
+
 def reminded(incident: Incident) -> list[tuple[str, str]]:
     """Names and addresses of the Communications Owner and the commander, whoever was to send the update."""
     held = roles.current(incident).filter(role__in=REMINDED).order_by("role")

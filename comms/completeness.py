@@ -31,7 +31,7 @@ def _issued(said: Account, entry: Entry) -> None:
         )
 
 
-def _ended(state: NoticeState) -> Handler:
+def _becomes(state: NoticeState) -> Handler:
     def handler(said: Account, entry: Entry) -> None:
         if "notice_id" in entry.body:
             said.says(entry.body["notice_id"], state=state)
@@ -56,8 +56,9 @@ NOTICE = Rule(
     },
     says={
         Kind.NOTICE_ISSUED: _issued,
-        Kind.NOTICE_SENT: _ended(NoticeState.SENT),
-        Kind.NOTE_ADDED: _ended(NoticeState.FAILED),
+        Kind.NOTICE_RETRIED: _becomes(NoticeState.SENDING),
+        Kind.NOTICE_SENT: _becomes(NoticeState.SENT),
+        Kind.NOTE_ADDED: _becomes(NoticeState.FAILED),
     },
     named=lambda row: f"{row.name} “{row}”",
 )
@@ -67,6 +68,12 @@ def _copied(said: Account, entry: Entry) -> None:
     for copy in entry.body.get("copies", []):
         sha256 = copy["sha256"]
         said.says(copy["message_id"], notice=entry.body["notice_id"], sha256=sha256, content=sha256)
+
+
+def _queued_again(said: Account, entry: Entry) -> None:
+    _copied(said, entry)
+    for copy in entry.body["copies"]:
+        said.rows[copy["message_id"]].facts.pop("state", None)
 
 
 def _sent(said: Account, entry: Entry) -> None:
@@ -94,7 +101,12 @@ DELIVERY = Rule(
     rows=lambda incident: Delivery.objects.filter(notice__incident=incident).select_related("notice").iterator(200),
     key=lambda row: row.message_id,
     facts=_of_copy,
-    says={Kind.NOTICE_ISSUED: _copied, Kind.NOTICE_SENT: _sent, Kind.NOTE_ADDED: _sent},
+    says={
+        Kind.NOTICE_ISSUED: _copied,
+        Kind.NOTICE_RETRIED: _queued_again,
+        Kind.NOTICE_SENT: _sent,
+        Kind.NOTE_ADDED: _sent,
+    },
     # Not by name or address: this sentence may stand in a report.
     named=lambda row: f"Copy {row.message_id} of “{row.notice}”",
 )

@@ -35,7 +35,7 @@ def queue(taken: Taken, notice: Notice, words: Words, people: Sequence[tuple[str
     for name, email, problem in _addresses(people):
         copy = mail.Copy(uuid.uuid4(), name, email, first.get(email.casefold(), ""))
         content = b"" if problem else mail.addressed(copy, letter, shared, notice)
-        rows.append(_row(notice, copy, content, problem))
+        rows.append(row(notice, copy, content, problem))
     if not any(row.state == DeliveryState.QUEUED for row in rows):
         taken.refuse_if(["None of the recipients has an address that a mail server takes: mend one first."])
     Delivery.objects.bulk_create(rows, batch_size=200)
@@ -65,7 +65,8 @@ def _addresses(people: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str, st
             yield name, email, problem
 
 
-def _row(notice: Notice, copy: mail.Copy, content: bytes, problem: str) -> Delivery:
+def row(notice: Notice, copy: mail.Copy, content: bytes, problem: str = "") -> Delivery:
+    """The row of one copy, not yet saved."""
     return Delivery(
         id=copy.id,
         notice=notice,

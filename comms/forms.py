@@ -1,4 +1,4 @@
-"""What is asked for an update: subject, text, and the next promise where the update makes one."""
+"""What is asked for an update: subject, text, the next promise where it makes one; and where a copy goes again."""
 
 from __future__ import annotations
 
@@ -8,12 +8,27 @@ from typing import Any
 from django import forms
 from django.utils.dateparse import parse_datetime
 
+from comms import resend
 from comms.clean import SUBJECT_LENGTH
 from comms.drafts import PROMISING, Words
+from comms.models import Delivery
 from incidents.forms.fields import Moment, OneLine
 from incidents.forms.fields import Words as Lines
 from incidents.runbook.template import MAX_RENDERED
 from incidents.terms import NoticeKind
+
+
+class AgainForm(forms.Form):
+    """Where a failed copy goes to now: as it failed, or as the address was corrected."""
+
+    address = OneLine(max_length=254)
+
+    refusal: Exception | None = None
+
+    def __init__(self, copy: Delivery, data: Any = None) -> None:
+        super().__init__(data, auto_id=f"id_{copy.pk.hex}_%s", initial={"address": resend.suggested(copy)})
+        self.fields["address"].label = f"Address of {copy.name}"
+        self.copy = copy
 
 
 class NoticeForm(forms.Form):

@@ -142,6 +142,12 @@ def addressed(copy: Copy, letter: Letter, shared: bytes, notice: Notice) -> byte
     return "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode("ascii") + shared
 
 
+def readdressed(copy: Copy, content: bytes, notice: Notice) -> bytes:
+    """The same update for another address: the words and parts of a frozen copy, byte for byte, under new headers."""
+    shared = content[content.index(b"\r\nMIME-Version: ") + 2 :]
+    return addressed(copy, Letter(notice.subject, "", ""), shared, notice)
+
+
 def _words(text: str, beside: int = 0) -> str:
     """Words of a header, folded, and encoded where they are not ASCII (RFC 2047).
 

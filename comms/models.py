@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import uuid
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Count, Q
+from django.db.models import Count, Exists, Q
 
-from incidents.models import Incident, Product
-from incidents.terms import NoticeKind
+from incidents import lifecycle, policy
+from incidents.models import Incident, Membership, Product
+from incidents.terms import Act, NoticeKind
 
 
 class Recipient(models.Model):
@@ -49,9 +50,21 @@ class NoticeQuerySet(models.QuerySet["Notice"]):
         return self.prefetch_related(models.Prefetch("deliveries", Delivery.objects.defer("content")))
 
     def counted(self) -> NoticeQuerySet:
-        """Each with how many copies it has and how they ended: `copies`, `sent`, `failed`."""
-        ended = {word: Count("deliveries", filter=Q(deliveries__state=word)) for word in ("sent", "failed")}
-        return self.annotate(copies=Count("deliveries"), **ended)
+        """Each with how many copies it has and how they stand: `copies`, `sent`, `under_way`, `failed`."""
+        needed = ~Q(deliveries__answer__startswith=NOT_NEEDED)
+        return self.annotate(
+            copies=Count("deliveries", filter=needed),
+            sent=Count("deliveries", filter=Q(deliveries__state=DeliveryState.SENT)),
+            under_way=Count("deliveries", filter=Q(deliveries__state__in=OPEN_DELIVERY)),
+            failed=Count("deliveries", filter=needed & Q(deliveries__state=DeliveryState.FAILED)),
+        )
+
+    def missed_by(self, user: Any) -> NoticeQuerySet:
+        """Those that did not reach everyone, where this person can still send a copy again."""
+        held = Membership.objects.filter(user=user, ended_at=None, role__in=policy.ROLES[Act.SEND_NOTICE])
+        missed = Exists(Delivery.objects.missed().filter(notice=models.OuterRef("pk")))
+        phases = lifecycle.ALLOWED[Act.SEND_NOTICE]
+        return self.filter(missed, incident__in=held.values("incident"), incident__phase__in=phases)
 
 
 class Notice(models.Model):
@@ -106,6 +119,18 @@ class DeliveryState(models.TextChoices):
 
 
 OPEN_DELIVERY = (DeliveryState.QUEUED, DeliveryState.SENDING)
+# How the answer of a failed copy begins that nobody waits for any more.
+NOT_NEEDED = "Not needed: "
+
+
+class DeliveryQuerySet(models.QuerySet["Delivery"]):
+    def needed(self) -> DeliveryQuerySet:
+        """Without those that another copy took the place of, or that had nothing true to say any more."""
+        return self.exclude(answer__startswith=NOT_NEEDED)
+
+    def missed(self) -> DeliveryQuerySet:
+        """Failed, and the person it was for has got nothing in its place."""
+        return self.needed().filter(state=DeliveryState.FAILED)
 
 
 class Delivery(models.Model):
@@ -127,6 +152,8 @@ class Delivery(models.Model):
     answer = models.CharField("what the mail server said", max_length=500, blank=True)
     sent_at = models.DateTimeField(null=True)
 
+    objects = DeliveryQuerySet.as_manager()
+
     class Meta:
         ordering = ("name",)
         verbose_name_plural = "deliveries"
@@ -135,6 +162,15 @@ class Delivery(models.Model):
 
     def __str__(self) -> str:
         return f"{self.notice} to {self.email}"
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether somebody waits for this copy."""
+        return not self.answer.startswith(NOT_NEEDED)
+
+    @property
+    def is_missed(self) -> bool:
+        return self.state == DeliveryState.FAILED and self.is_needed
 
 
 class ReportState(models.TextChoices):

@@ -15,7 +15,7 @@ from incidents.terms import Kind
 
 @receiver(entry_recorded, dispatch_uid="comms-listen")
 def listen(incident_id: int, kind: Kind, body: dict[str, Any], **_: Any) -> None:
-    if kind == Kind.NOTICE_ISSUED and "notice_id" in body:
+    if kind in (Kind.NOTICE_ISSUED, Kind.NOTICE_RETRIED) and "notice_id" in body:
         ring(tasks.deliver, body["notice_id"])
     elif kind == Kind.CLOSED:
         ring(tasks.render_report, queue.ask(incident_id).pk)

@@ -31,6 +31,7 @@ class Outcome:
 
 
 CUT_OFF = "The connection ended before the server's answer: the same message goes out again."
+CUTS_IN_A_ROW = 3
 
 
 class Line:
@@ -38,6 +39,7 @@ class Line:
 
     def __init__(self) -> None:
         self._backend = EmailBackend()
+        self._cuts = 0
 
     def __enter__(self) -> Self:
         return self
@@ -48,7 +50,17 @@ class Line:
         self._close()
 
     def send(self, address: str, content: bytes) -> Outcome:
-        """Hand one copy over in a transaction of its own."""
+        """Hand one copy over in a transaction of its own.
+
+        After some cuts in a row nothing more is tried: a server that stalls would take minutes for each copy.
+        """
+        if self._cuts == CUTS_IN_A_ROW:
+            return Outcome(Verdict.UNREACHABLE, "The mail server cannot be used: it stalls or cuts off every time.")
+        outcome = self._hand_over(address, content)
+        self._cuts = self._cuts + 1 if outcome.answer == CUT_OFF else 0
+        return outcome
+
+    def _hand_over(self, address: str, content: bytes) -> Outcome:
         try:
             server = self._open()
         except OSError as error:

@@ -11,6 +11,7 @@ app_name = "comms"
 of_one_incident = [
     path("notices/", notices.page, name="notices"),
     path("notices/<uuid:pk>/", notices.notice, name="notice"),
+    path("notices/<uuid:pk>/copies/<uuid:copy>/again/", notices.again, name="again"),
     path("notices/<slug:kind>/", notices.write, name="write"),
     path("report/", report.page, name="report"),
     path("report/make/", report.make, name="make_report"),

@@ -45,17 +45,26 @@ def visible_incidents(user: Any) -> QuerySet[Incident]:
 
 def with_held_roles(incidents: QuerySet[Incident], user: Any) -> QuerySet[Incident]:
     """The same incidents, each with the names of what the person holds there; `roles_named` reads them."""
-    held = _rights(user).filter(permission__codename__startswith=_HOLD).order_by().values("content_object")
-    names = held.annotate(names=_Listed("permission__codename")).values("names")
-    return incidents.annotate(held_names=Subquery(names))
+    return incidents.annotate(held_names=names_held(user))
+
+
+def names_held(user: Any, incident: str = "pk") -> Subquery:
+    """The names of what a person holds, as a column of a query; `roles_named` reads them.
+
+    Args:
+        user: the person, or an `OuterRef` to the query's.
+        incident: where the query's rows name the incident.
+    """
+    held = _rights(user, incident).filter(permission__codename__startswith=_HOLD).order_by().values("content_object")
+    return Subquery(held.annotate(names=_Listed("permission__codename")).values("names"))
 
 
 def roles_named(names: Iterable[str] | None) -> frozenset[Role]:
     return frozenset(Role(name.removeprefix(_HOLD)) for name in names or ())
 
 
-def _rights(user: Any) -> QuerySet[IncidentUserObjectPermission]:
-    return IncidentUserObjectPermission.objects.filter(user=user, content_object=OuterRef("pk"))
+def _rights(user: Any, incident: str = "pk") -> QuerySet[IncidentUserObjectPermission]:
+    return IncidentUserObjectPermission.objects.filter(user=user, content_object=OuterRef(incident))
 
 
 class _Listed(Aggregate):

@@ -40,6 +40,7 @@ ALLOWED: dict[Act, frozenset[Phase]] = {
     Act.ADD_ACTION: _WORKING,
     Act.APPROVE_ACTION: frozenset({Phase.ROLLING_BACK}),
     Act.DISPATCH_ACTION: frozenset({Phase.ROLLING_BACK}),
+    Act.REHEARSE_ACTION: frozenset({Phase.ROLLING_BACK}),
     Act.COMPLETE_ACTION: frozenset({Phase.ROLLING_BACK}),
     Act.ABORT_ACTION: OPEN,
     Act.WAIVE_ACTION: frozenset({Phase.ROLLING_BACK}),

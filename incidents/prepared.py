@@ -5,9 +5,14 @@ Set OPTIONS["prepare_threshold"] to None where a connection pooler cannot carry 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.models import QuerySet
+from django.db.models.query import get_related_populators
 
 _PREPARE_AFTER = 1
 
@@ -27,3 +32,94 @@ def cursor() -> Any:
     with database.wrap_database_errors:
         found: Any = ServerBindingCursor(raw)  # type: ignore[call-arg]
     return database.make_debug_cursor(found) if database.queries_logged else database.make_cursor(found)
+
+
+class Query:
+    """A query of the ORM for one row by its key, built once a connection: building it costs more than running it."""
+
+    def __init__(self, rows: Callable[[Any], QuerySet[Any]], key: Any) -> None:
+        """Nothing is built yet.
+
+        Args:
+            rows: makes the query, given the key.
+            key: one that no row and no other part of the query has; it keeps the place of the real ones.
+        """
+        self._rows = rows
+        self._key = key
+        self._built: WeakKeyDictionary[Any, _Built] = WeakKeyDictionary()
+
+    def get(self, key: Any) -> Any:
+        """The row, with what the query reads along.
+
+        Raises:
+            ObjectDoesNotExist: there is none.
+        """
+        [row] = get_in_turn((self, key))
+        return row
+
+    def built(self) -> _Built:
+        """As this connection's compiler made it."""
+        line: Any = connections[DEFAULT_DB_ALIAS]
+        if line not in self._built:
+            self._built[line] = _Built(self._rows(self._key), self._key, line)
+        return self._built[line]
+
+
+def get_in_turn(*asked: tuple[Query, Any]) -> list[Any]:
+    """A row for each query and key. Each statement sees what the one before it waited for; one round trip in all.
+
+    Raises:
+        ObjectDoesNotExist: a row is not there.
+    """
+    queries = [(query.built(), key) for query, key in asked]
+    with ExitStack() as cursors:
+        with _one_trip():
+            found = [cursors.enter_context(cursor()) for _ in queries]
+            for (query, key), each in zip(queries, found, strict=True):
+                query.ask(each, key)
+        return [query.answer(each) for (query, _), each in zip(queries, found, strict=True)]
+
+
+@contextmanager
+def _one_trip() -> Iterator[None]:
+    """On PostgreSQL, send what is asked in here without waiting for the answers in between, `BEGIN` included."""
+    database: Any = connections[DEFAULT_DB_ALIAS]
+    if database.vendor != "postgresql":
+        yield
+        return
+    database.ensure_connection()
+    with database.wrap_database_errors, database.connection.pipeline():
+        yield
+
+
+class _Built:
+    """One query as a connection's compiler made it."""
+
+    def __init__(self, rows: QuerySet[Any], key: Any, line: Any) -> None:
+        self._model, self._line = rows.model, line
+        self._key = self._bound(key)
+        self._compiler = rows.query.get_compiler(connection=line)
+        self._sql, self._params = self._compiler.as_sql()
+        info, select = self._compiler.klass_info, self._compiler.select
+        columns = info["select_fields"]
+        self._own = slice(columns[0], columns[-1] + 1)
+        self._names = [column.target.attname for column, _, _ in select[self._own]]
+        self._related = get_related_populators(info, select, line.alias)  # type: ignore[call-arg]
+        self._also = self._compiler.annotation_col_map or {}
+        self._converters = self._compiler.get_converters([column for column, _, _ in select])
+
+    def _bound(self, key: Any) -> Any:
+        return self._model._meta.pk.get_db_prep_value(key, self._line)
+
+    def ask(self, found: Any, key: Any) -> None:
+        found.execute(self._sql, [self._bound(key) if param == self._key else param for param in self._params])
+
+    def answer(self, found: Any) -> Any:
+        for row in self._compiler.apply_converters(found.fetchall(), self._converters):
+            one = self._model.from_db(self._line.alias, self._names, row[self._own])
+            for populator in self._related:
+                populator.populate(row, one)
+            for name, position in self._also.items():
+                setattr(one, name, row[position])
+            return one
+        raise self._model.DoesNotExist

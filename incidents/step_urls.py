@@ -17,6 +17,7 @@ urlpatterns: list[URLPattern] = [
     path("rollback/add/", rollback.add_action, name="add_action"),
     path("rollback/<slug:key>/", action.action, name="action"),
     path("rollback/<slug:key>/approve/", action.approve, name="approve_action"),
+    path("rollback/<slug:key>/rehearse/", action.rehearse, name="rehearse_action"),
     path("rollback/<slug:key>/dispatch/", action.dispatch, name="dispatch_action"),
     path("rollback/<slug:key>/complete/", action.complete, name="complete_action"),
     path("rollback/<slug:key>/abort/", action.abort, name="abort_action"),

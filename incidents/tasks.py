@@ -6,14 +6,14 @@ import time
 from typing import Any
 
 import structlog
-from celery import shared_task
+from celery import current_app, shared_task
 from django.db.models.functions import Now
 from kombu.exceptions import OperationalError
 
 from incidents import dispatch
 from incidents.evidence import checkpoints, keys
-from incidents.models import Attempt, EvidenceChain, GateRun
-from incidents.steps import attempts, verify
+from incidents.models import EvidenceChain, Rehearsal
+from incidents.steps import attempts, following, lease, verify
 
 log = structlog.get_logger()
 _QUIET_SECONDS = 30
@@ -34,9 +34,29 @@ def ring(task: Any, *row_ids: Any) -> bool:
     return True
 
 
+def ring_next(attempt_id: str) -> None:
+    """Ring what may start now that this attempt has let go of its target and its connector."""
+    if current_app.conf.task_always_eager:
+        return  # one process does everything, one after the other, and comes to it by itself
+    for next_id in attempts.next_after(attempt_id):
+        ring(run_attempt, next_id)
+
+
 @shared_task
 def run_attempt(attempt_id: str) -> None:
     dispatch.run_attempt(attempt_id)
+
+
+@shared_task
+def follow(attempt_id: str) -> None:
+    dispatch.follow(attempt_id)
+
+
+@shared_task
+def follow_all() -> None:
+    for attempt_id in list(following.due().values_list("pk", flat=True)[:100]):
+        if ring(follow, attempt_id):
+            following.due().filter(pk=attempt_id).update(rung_at=Now())
 
 
 @shared_task
@@ -45,15 +65,25 @@ def run_gate(run_id: str) -> None:
 
 
 @shared_task
+def run_rehearsal(rehearsal_id: str) -> None:
+    dispatch.run_rehearsal(rehearsal_id)
+
+
+@shared_task
 def sweep() -> None:
     dispatch.note_worker()
+    dispatch.forget_workers()
     attempts.sweep()
     verify.sweep()
-    for rows, task in ((attempts.due(), run_attempt), (verify.due(), run_gate)):
+    lease.sweep(Rehearsal)
+    for rows, task in (
+        (attempts.due(), run_attempt),
+        (verify.due(), run_gate),
+        (lease.due(Rehearsal), run_rehearsal),
+    ):
         for row_id in list(rows.values_list("pk", flat=True)[:500]):
             if ring(task, row_id):
-                model = Attempt if task is run_attempt else GateRun
-                model.objects.filter(pk=row_id).update(rung_at=Now())
+                rows.model.objects.filter(pk=row_id).update(rung_at=Now())
 
 
 @shared_task

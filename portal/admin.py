@@ -20,7 +20,7 @@ SECTIONS = {
     "Declaration and roles": "Incident Membership Proposal",
     "Freeze": "Freeze FreezeMeasure FreezeException",
     "Target": "Target Confirmation",
-    "Rollback": "Action Approval Attempt",
+    "Rollback": "Action Approval Rehearsal Attempt CallbackReceipt DispatchStop",
     "Cleanup": "CleanupItem Exhibit Attachment",
     "Verification": "Gate GateRun BaselineBlocker AcceptedRisk",
     "Unfreeze": "CycleOwner",

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from typing import Any
+from uuid import UUID
 
 from django.core.cache import cache
 from django.db.models.functions import Now
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
 
-from comms.models import Delivery, DeliveryState
+from comms.models import Delivery, DeliveryState, Notice
 from incidents import board
 from incidents.board.frame import WAITED, Frame
 from incidents.board.frame import frame as read_frame
 from incidents.evidence import witness
+from incidents.steps import kill_switch
 
 KEPT_SECONDS = 20
 _STUCK = (
@@ -31,16 +34,35 @@ def frame(request: HttpRequest) -> dict[str, Any]:
     around: Any = SimpleLazyObject(lambda: _read(user))
     return {
         "banner_freezes": SimpleLazyObject(lambda: around.freezes),
+        "banner_missed": SimpleLazyObject(lambda: _missed(around.beside)),
         "banner_warnings": SimpleLazyObject(
-            lambda: [*([_STUCK] if around.is_work_stuck else []), *witness.alarms().values()]
+            lambda: [*_stopped(around), *([_STUCK] if around.is_work_stuck else []), *witness.alarms().values()]
         ),
         "work_count": SimpleLazyObject(lambda: _work_count(user, around, getattr(request, "incident", None))),
     }
 
 
+def _stopped(around: Frame) -> list[str]:
+    sentence = kill_switch.sentence(around.stopped)
+    return [f"{sentence} No action starts; what people do by hand goes on."] if sentence else []
+
+
 def _read(user: Any) -> Frame:
     letters = Delivery.objects.filter(state=DeliveryState.QUEUED, not_before__lt=Now() - WAITED)
-    return read_frame(user, letters)
+    missed = Notice.objects.missed_by(user)
+    return read_frame(user, letters, beside=(missed, ["kind", "pk", "incident__reference"]))
+
+
+def _missed(reads: list[list[Any]]) -> list[dict[str, str]]:
+    """Updates that did not reach everyone, for those who can send a copy again."""
+    return [
+        {
+            "name": Notice(kind=kind).name,
+            "reference": reference,
+            "url": reverse("comms:notice", args=[reference, UUID(str(key))]),
+        }
+        for kind, key, reference in sorted(reads, key=lambda read: read[2])
+    ]
 
 
 def _work_count(user: Any, around: Frame, read: Any) -> int:

@@ -181,12 +181,22 @@ CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "inte
 CELERY_TASK_ROUTES = {
     "incidents.tasks.run_attempt": {"queue": "actions"},
     "incidents.tasks.run_gate": {"queue": "actions"},
+    "incidents.tasks.run_rehearsal": {"queue": "actions"},
+    "incidents.tasks.follow": {"queue": "actions"},
     "comms.tasks.deliver": {"queue": "mail"},
     "comms.tasks.render_report": {"queue": "reports"},
 }
 SWEEP_SECONDS = env.int("LASTGOOD_SWEEP_SECONDS", default=10)
+RING_AGAIN_SECONDS = env.int("LASTGOOD_RING_AGAIN_SECONDS", default=20)
+FOLLOW_SECONDS = env.int("LASTGOOD_FOLLOW_SECONDS", default=2)
 CELERY_BEAT_SCHEDULE = {
     "sweep-actions": {"task": "incidents.tasks.sweep", "schedule": SWEEP_SECONDS},
+    # A round that waited is overtaken by the next one.
+    "follow-actions": {
+        "task": "incidents.tasks.follow_all",
+        "schedule": FOLLOW_SECONDS,
+        "options": {"expires": 5 * FOLLOW_SECONDS},
+    },
     "sweep-mail": {"task": "comms.tasks.sweep", "schedule": SWEEP_SECONDS},
     "sign-checkpoints": {"task": "incidents.tasks.sign_all_checkpoints", "schedule": 3600},
 }
@@ -195,6 +205,9 @@ CELERY_BEAT_SCHEDULE = {
 
 vars().update(env.email_url("EMAIL_URL", default="smtp://127.0.0.1:25"))
 EMAIL_TIMEOUT = env.int("LASTGOOD_EMAIL_TIMEOUT", default=20)
+MAIL_SENDERS = env.int("LASTGOOD_MAIL_SENDERS", default=4)
+MAIL_LEASE_SECONDS = env.int("LASTGOOD_MAIL_LEASE_SECONDS", default=30)
+MAIL_RETRY_SECONDS = env.int("LASTGOOD_MAIL_RETRY_SECONDS", default=15)
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("LASTGOOD_MAIL_FROM", default="Lastgood <lastgood@localhost>")
 MAIL_DOMAIN = env.str("LASTGOOD_MAIL_DOMAIN", default=DEFAULT_FROM_EMAIL.rstrip(">").rpartition("@")[2])
 

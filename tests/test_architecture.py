@@ -20,7 +20,7 @@ LAYERS = [
     {"incidents.evidence.", "incidents.runbook.versions", "incidents.configuration", "incidents.authority"},
     {"incidents.steps."},
     {"incidents.connectors."},
-    {"incidents.dispatch", "incidents.freeze_check"},
+    {"incidents.dispatch", "incidents.freeze_check", "incidents.self_test"},
     {"incidents.tasks", "incidents.board.", "incidents.exports", "incidents.receivers", "incidents.checks"},
     {"incidents.forms.", "incidents.templatetags."},
     {"incidents.views.", "incidents.api.", "incidents.admin.", "incidents.management."},

@@ -7,10 +7,11 @@ from typing import Any
 from uuid import UUID
 
 from django.http import Http404
+from django.shortcuts import get_object_or_404
 from ninja import Router
 from pydantic import BaseModel, Field
 
-from comms import drafts, notices
+from comms import drafts, notices, resend
 from comms.clean import SUBJECT_LENGTH
 from comms.drafts import Words
 from comms.models import Delivery, DeliveryState, Notice, NoticeState
@@ -41,6 +42,7 @@ class Draft(BaseModel):
 class Copy(BaseModel):
     """One recipient's mail."""
 
+    id: UUID
     name: str
     email: str
     state: DeliveryState
@@ -92,6 +94,12 @@ class Written(Given):
     next_update_at: Moment | None = Field(default=None, description="A and B promise it; C ends the promise.")
 
 
+class Again(Given):
+    """Where a failed copy goes now."""
+
+    address: Text | None = Field(default=None, max_length=254, description="Left out: the address as it failed.")
+
+
 @router.get("/{ref}/notices", response=Notices)
 def read_notices(request: ApiRequest, ref: str) -> Notices:
     """Drafts, issued updates with their copies, and when the next one is due."""
@@ -137,6 +145,16 @@ def preview(request: ApiRequest, ref: str, kind: NoticeKind, body: Written | Non
     incident = incident_of(request, ref)
     letter = notices.preview(incident, kind, _words(incident, _known(incident, kind), body or Written()))
     return Letter(subject=letter.subject, text=letter.text, html=letter.html)
+
+
+@router.post("/{ref}/notices/copies/{copy_id}/again", response=Issued)
+def send_again(request: ApiRequest, ref: str, copy_id: UUID, body: Again | None = None) -> Issued:
+    """Send a failed copy again: the same mail under its Message-ID, or one with the same words to another address."""
+    incident = incident_of(request, ref)
+    copy = get_object_or_404(Delivery.objects.filter(notice__incident=incident), pk=copy_id)
+    address = (body and body.address) or copy.email
+    resend.again(copy, address=address, by=request.auth.user)
+    return _issued(Notice.objects.with_copies().get(pk=copy.notice_id))
 
 
 @router.post("/{ref}/notices/{kind}/issue", response={201: Issued})

@@ -24,7 +24,7 @@ def notices(found: Iterable[Notice]) -> tuple[NoticeFact, ...]:
 
 def _notice(notice: Notice) -> NoticeFact:
     assert notice.issued_at and notice.sequence is not None  # noqa: PT018, S101 - a constraint holds it to both
-    states = [copy.state for copy in notice.deliveries.all()]
+    states = [copy.state for copy in notice.deliveries.all() if copy.is_needed]
     return NoticeFact(
         kind=notice.kind,
         name=notice.name,

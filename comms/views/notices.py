@@ -11,11 +11,11 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_POST
 
-from comms import drafts, mail, notices
+from comms import drafts, mail, notices, resend
 from comms.drafts import Words
 from comms.facts import facts_of
-from comms.forms import NoticeForm
-from comms.models import DeliveryState, Notice, NoticeState
+from comms.forms import AgainForm, NoticeForm
+from comms.models import Delivery, DeliveryState, Notice, NoticeState
 from incidents import board as boards
 from incidents import clock
 from incidents.models import Incident
@@ -118,19 +118,55 @@ def _begin_anew(request: Any, incident: Incident, kind: NoticeKind) -> HttpRespo
     return back("comms:notices", incident)
 
 
+@dataclass(frozen=True)
+class CopyRow:
+    """One copy as its row shows it; with a form where it failed and can go out again."""
+
+    copy: Delivery
+    form: AgainForm | None
+
+
 @incident_page("notices")
 def notice(request: Any, incident: Incident, pk: uuid.UUID) -> HttpResponse:
     """One update as it was sent, with every copy."""
+    return _notice(request, incident, pk)
+
+
+@incident_page("notices", Act.SEND_NOTICE)
+@require_POST
+def again(request: Any, incident: Incident, pk: uuid.UUID, copy: uuid.UUID) -> HttpResponse:
+    """Send a failed copy again, to the address as it was or as it was corrected."""
+    found = get_object_or_404(Delivery.objects.filter(notice=pk, notice__incident=incident), pk=copy)
+    form = AgainForm(found, request.POST)
+    if form.is_valid():
+        with showing_refusals(form):
+            sent = resend.again(found, **form.cleaned_data, by=request.user)
+            messages.success(request, f"The copy for {sent.name} goes out again, to {sent.email}.")
+            return back("comms:notice", incident, pk)
+    return _notice(request, incident, pk, form)
+
+
+def _notice(request: Any, incident: Incident, pk: uuid.UUID, at_work: AgainForm | None = None) -> HttpResponse:
     found = get_object_or_404(Notice.objects.filter(incident=incident).issued().with_copies(), pk=pk)
-    copies = list(found.deliveries.all())
+    copies = sorted(found.deliveries.all(), key=lambda copy: (not copy.is_needed, _PRESSING[copy.state], copy.name))
+    needed = [copy for copy in copies if copy.is_needed]
+    sending = offer(request, incident, Act.SEND_NOTICE)
     context = {
         "board": boards.of(incident, timeline_rows=0),
         "notice": found,
-        "copies": sorted(copies, key=lambda copy: (_PRESSING[copy.state], copy.name)),
-        "counts": {state: sum(copy.state == state for copy in copies) for state in DeliveryState.values},
+        "rows": [CopyRow(copy, _form_of(copy, at_work) if sending.is_open else None) for copy in copies],
+        "needed": len(needed),
+        "counts": {state: sum(copy.state == state for copy in needed) for state in DeliveryState.values},
+        "offer": sending,
         "heading": found.name,
     }
     return render_incident(request, "comms/notice.html", incident, context)
+
+
+def _form_of(copy: Delivery, at_work: AgainForm | None) -> AgainForm | None:
+    if not copy.is_missed:
+        return None
+    return at_work if at_work and at_work.copy == copy else AgainForm(copy)
 
 
 _PRESSING: dict[str, int] = {

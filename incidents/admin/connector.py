@@ -11,11 +11,14 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_POST
 
 from incidents.admin.base import PageAct, WithActs
-from incidents.admin.connector_forms import ConnectorForm, WiringForm, problems_of
+from incidents.admin.connector_forms import ConnectorForm, WiringForm
 from incidents.configuration import RecordedAdmin
 from incidents.connectors import urls
 from incidents.models import Connector, Wiring
 from incidents.runbook import Runbook
+from incidents.self_test import findings_of
+
+LEVELS = {True: "SUCCESS", False: "ERROR", None: "INFO"}
 
 
 @admin.register(Connector)
@@ -24,7 +27,7 @@ class ConnectorAdmin(RecordedAdmin, WithActs):
     list_display = ("name", "kind", "enabled", "deadline_seconds", "has_secret")
     list_filter = ("kind", "enabled")
     search_fields = ("name",)
-    fields = ("name", "kind", "config", "secret", "forget_secret", "deadline_seconds", "enabled")
+    fields = ("name", "kind", "config", "secret", "forget_secret", "deadline_seconds", "max_parallel", "enabled")
     withheld = frozenset({"secret"})
 
     def spoken(self, row: Connector) -> str:
@@ -32,12 +35,7 @@ class ConnectorAdmin(RecordedAdmin, WithActs):
 
     def shown(self, name: str, value: Any) -> Any:
         """A URL stands with its host only: a path or query may carry a secret."""
-        if name != "config" or not isinstance(value, dict) or "url" not in value:
-            return super().shown(name, value)
-        try:
-            return value | {"url": f"{urls.parse(value['url']).place}/…"}
-        except ValueError:
-            return value | {"url": "set"}
+        return _without_paths(value) if name == "config" else super().shown(name, value)
 
     @admin.display(description="Secret", boolean=True)
     def has_secret(self, row: Connector) -> bool:
@@ -47,23 +45,33 @@ class ConnectorAdmin(RecordedAdmin, WithActs):
         return {"self-test": self.self_test}
 
     def acts_of(self, request: HttpRequest, row: Any) -> list[PageAct]:
-        return [PageAct("Self-test", self.url_of("self-test", row), posts=True)]
+        return [PageAct("Test this connector", self.url_of("self-test", row), posts=True)]
 
     @method_decorator(require_POST)
     def self_test(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Say whether the connector could work as it is configured. Nothing is sent and nothing is run."""
+        """Say whether the connector would work: what is set is judged, and a CI system is asked. Nothing is started."""
         row = self.found(request, object_id)
-        found = problems_of(row.kind, row.config, row.secret, here=True)
-        for sentence in found:
-            self.message_user(request, sentence, "ERROR")
-        if not found:
-            self.message_user(request, f"“{row}” is configured as it should be. Nothing was sent.")
+        for finding in findings_of(row):
+            self.message_user(request, finding.sentence, LEVELS[finding.is_good])
         return redirect(self.url_of("change", row))
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
         for sentence in form.warnings:
             self.message_user(request, f"Saved, but switched off: {sentence}", "WARNING")
+
+
+def _without_paths(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {key: _place(inner) if key == "url" else _without_paths(inner) for key, inner in value.items()}
+
+
+def _place(url: Any) -> str:
+    try:
+        return f"{urls.parse(url).place}/…"
+    except ValueError:
+        return "set"
 
 
 @admin.register(Wiring)

@@ -3,40 +3,24 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
 
-from incidents import dispatch
-from incidents.connectors import probe, registry, signing
+from incidents.admin.connector_examples import help_text
 from incidents.evidence.chain import NotCanonical, canonical
 from incidents.models import Connector, Wiring
 from incidents.models.connector import validate_secret_reference
 from incidents.runbook import versions
+from incidents.self_test import problems_of
 from incidents.terms import ConnectorKind
 
 LONGEST_JSON = 20_000
 LONGEST_DEADLINE_SECONDS = 3600
+MOST_AT_ONCE = 100
 FOR_GATES = {ConnectorKind.PROBE, ConnectorKind.COMMAND, ConnectorKind.MANUAL}
-FOR_ACTIONS = {ConnectorKind.WEBHOOK, ConnectorKind.COMMAND, ConnectorKind.MANUAL}
-
-
-def problems_of(kind: str, config: Any, secret: str, *, here: bool = False) -> list[str]:
-    """Why a connector cannot work, in sentences; with `here`, also what this process's environment lacks."""
-    checker = probe if kind == ConnectorKind.PROBE else registry[kind]
-    found = checker.check(config, dispatch.limits())
-    if kind == ConnectorKind.WEBHOOK and not secret:
-        found.append("A webhook is signed: name the variable that holds its signing secret, such as env:DEPLOY_SECRET.")
-    if secret and here:
-        name = secret.removeprefix("env:")
-        value = os.environ.get(name)
-        if not value:
-            found.append(f"{name} is not set in the environment of the web process; the worker needs it as well.")
-        elif kind == ConnectorKind.WEBHOOK:
-            found += signing.problems(value)
-    return found
+FOR_ACTIONS = set(ConnectorKind) - {ConnectorKind.PROBE}
 
 
 class ObjectField(forms.JSONField):
@@ -74,7 +58,7 @@ class ObjectField(forms.JSONField):
 class ConnectorForm(forms.ModelForm):
     """A connector. Its secret is a reference, typed and never shown."""
 
-    config = ObjectField(help_text="The settings of this kind, as a JSON object.")
+    config = ObjectField(help_text=help_text())
     secret = forms.CharField(
         required=False,
         validators=[validate_secret_reference],
@@ -82,11 +66,23 @@ class ConnectorForm(forms.ModelForm):
         help_text="env:NAME, the environment variable that holds it. Leave empty to keep what is set.",
     )
     forget_secret = forms.BooleanField(required=False, label="Forget the secret")
-    deadline_seconds = forms.IntegerField(min_value=1, max_value=LONGEST_DEADLINE_SECONDS, initial=120)
+    deadline_seconds = forms.IntegerField(
+        min_value=1,
+        max_value=LONGEST_DEADLINE_SECONDS,
+        initial=120,
+        help_text="How long one action may take, from its start to its end in the outside system.",
+    )
+    max_parallel = forms.IntegerField(
+        min_value=1,
+        max_value=MOST_AT_ONCE,
+        initial=4,
+        label="At once",
+        help_text="How many actions it may run side by side, over all incidents.",
+    )
 
     class Meta:
         model = Connector
-        fields = ("name", "kind", "config", "secret", "deadline_seconds", "enabled")
+        fields = ("name", "kind", "config", "secret", "deadline_seconds", "max_parallel", "enabled")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -148,10 +144,17 @@ class WiringForm(forms.ModelForm):
             self.add_error("connector", f"{what}; “{connector}” is a {connector.get_kind_display().lower()}.")
         elif not all(isinstance(value, str) for value in arguments.values()):
             self.add_error("arguments", "Every argument is a text.")
+        elif clashes := _clashes(connector.config.get("values", {}), arguments):
+            for sentence in clashes:
+                self.add_error("arguments", sentence)
         elif "command" in connector.config:
             fixed = connector.config.get("arguments", {})
-            clashes = [name for name, value in arguments.items() if fixed.get(name, value) != value]
-            found = [f"The argument “{name}” is fixed by the connector." for name in clashes]
+            found = _clashes(fixed, arguments)
             found += problems_of(connector.kind, connector.config | {"arguments": arguments | fixed}, connector.secret)
             for sentence in found:
                 self.add_error("arguments", sentence)
+
+
+def _clashes(fixed: dict[str, Any], arguments: dict[str, Any]) -> list[str]:
+    clashes = [name for name, value in arguments.items() if fixed.get(name, value) != value]
+    return [f"The argument “{name}” is fixed by the connector." for name in clashes]

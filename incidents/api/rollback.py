@@ -5,6 +5,7 @@ from __future__ import annotations
 from ninja import Router, Status
 from pydantic import Field
 
+from incidents import dispatch as dispatch_of
 from incidents.api.found import ApiRequest, authorise, incident_of, row_of
 from incidents.api.shapes import Acted, Proposed, acted, proposed
 from incidents.api.strict import Flag, Given, Moment, Nothing, Text, Whole, Why, length
@@ -84,6 +85,14 @@ def dispatch(request: ApiRequest, ref: str, key: str, body: Nothing | None = Non
     incident = incident_of(request, ref)
     attempt = rollback.dispatch(action_of(incident, key), by=request.auth.user)
     return acted(incident, str(attempt.pk))
+
+
+@router.post("/{ref}/rollback/actions/{key}/rehearse", response={202: Acted})
+def rehearse(request: ApiRequest, ref: str, key: str, body: Nothing | None = None) -> Acted:
+    """Ask for a dry run, which changes nothing. `id` is the dry run's; what it shows stands with the action."""
+    incident = incident_of(request, ref)
+    asked = dispatch_of.ask_for_rehearsal(action_of(incident, key), by=request.auth.user)
+    return acted(incident, str(asked.pk))
 
 
 @router.post("/{ref}/rollback/actions/{key}/complete", response=Acted)

@@ -7,14 +7,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Now
 from django.urls import reverse
 
 from incidents import authority
 from incidents.board import rows
 from incidents.board.work import open_for
-from incidents.models import Attempt, EvidenceChain, FreezeMeasure, GateRun, WorkerBeat
+from incidents.models import Attempt, DispatchStop, EvidenceChain, FreezeMeasure, GateRun, WorkerBeat
 from incidents.terms import AttemptState, Measure
 
 WAITED = timedelta(seconds=30)
@@ -41,30 +41,43 @@ class FrozenProduct:
 
 @dataclass(frozen=True)
 class Frame:
-    """`heads` are the last hashes of the logs of the person's open incidents: what waits changes only with them."""
+    """What a page's frame shows.
+
+    Attributes:
+        heads: the last hashes of the logs of the person's open incidents: what waits changes only with them.
+        stopped: why nobody may start an action now, where somebody has thrown the kill switch.
+        beside: the rows that another room asked for.
+    """
 
     freezes: list[FrozenProduct]
     is_work_stuck: bool
     heads: tuple[str, ...]
+    stopped: str | None
+    beside: list[list[Any]]
 
 
-def frame(user: Any, *waiting: QuerySet[Any]) -> Frame:
+def frame(user: Any, *waiting: QuerySet[Any], beside: rows.Arm) -> Frame:
     """Read the frame in one statement.
 
     Args:
         waiting: rows of other rooms that wait for a worker.
+        beside: rows of another room, and their columns, that the frame shows as well.
     """
     visible = authority.visible_incidents(user).filter(pk=OuterRef("freeze__incident"))
     held = FreezeMeasure.objects.filter(in_force=True, freeze__active=True).annotate(seen_=Exists(visible))
     silent = ~Exists(WorkerBeat.objects.filter(seen_at__gt=Now() - SILENT))
     stuck = [Exists(found) for found in (*_stuck(), *waiting)]
     me = get_user_model().objects.filter(pk=user.pk)
+    stop = Subquery(DispatchStop.objects.filter(lifted_at=None).order_by().values("reason")[:1])
     logs = EvidenceChain.objects.filter(incident__in=open_for(user))
-    measures, [[*facts]], heads = rows.gather([(held, _COLUMNS), (me, [silent, *stuck]), (logs, ["hash"])])
+    arms: list[rows.Arm] = [(held, _COLUMNS), (me, [stop, silent, *stuck]), (logs, ["hash"]), beside]
+    measures, [[stopped, *facts]], heads, others = rows.gather(arms)
     return Frame(
         freezes=_freezes(measures),
         is_work_stuck=bool(facts[0]) and any(facts[1:]),
         heads=tuple(sorted(head for [head] in heads)),
+        stopped=stopped,
+        beside=others,
     )
 
 

@@ -37,6 +37,7 @@ _TONES = {
     Kind.BASELINE_ACCEPTED: "due",
     Kind.NOTICE_ISSUED: "mail",
     Kind.NOTICE_SENT: "mail",
+    Kind.NOTICE_RETRIED: "mail",
 }
 _GATE_TONES = {GateOutcome.PASS: "ok", GateOutcome.FAIL: "bad", GateOutcome.ERROR: "bad"}
 

@@ -7,6 +7,7 @@
                 "revision": {"pattern": "[0-9]{1,6}", "max_length": 6},
                 "namespace": {"choices": ["staging", "prod"]}
             },
+            "dry_run": ["/usr/bin/helm", "rollback", "portarium", "{revision}", "--namespace={namespace}", "--dry-run"],
             "env": ["KUBECONFIG"],
             "cwd": "/srv/portarium",
             "timeout_seconds": 300,
@@ -14,6 +15,7 @@
         }
     }
 
+`dry_run` is what to execute to see what would happen, and changes nothing; without it there is no dry run.
 `env` (names of variables to pass on), `cwd` ("/"), `timeout_seconds` (300) and `rlimits` may be left out. An argument
 named `incident`, `product` or `target` is filled from the job unless one is given.
 """
@@ -63,6 +65,7 @@ class Command:
 
     name: str
     argv: tuple[str, ...]
+    dry_run: tuple[str, ...]
     arguments: Mapping[str, Argument]
     env: tuple[str, ...]
     cwd: str
@@ -77,9 +80,10 @@ class Command:
         wrong = [(key, self.arguments[key].problem(value)) for key, value in values.items() if key in self.arguments]
         return extra + missing + [f"The argument {key!r} {problem}." for key, problem in wrong if problem]
 
-    def filled(self, values: Mapping[str, str]) -> list[str]:
+    def filled(self, values: Mapping[str, str], *, is_dry: bool = False) -> list[str]:
         """Return the argument list. Each value stays inside its own item, whatever characters it has."""
-        return [shape.PLACEHOLDER.sub(lambda found: values[found[1]], item) for item in self.argv]
+        argv = self.dry_run if is_dry else self.argv
+        return [shape.PLACEHOLDER.sub(lambda found: values[found[1]], item) for item in argv]
 
 
 def find(name: object, limits: Limits) -> Command:
@@ -92,6 +96,7 @@ def find(name: object, limits: Limits) -> Command:
     return Command(
         name=name,
         argv=tuple(raw["argv"]),
+        dry_run=tuple(raw.get("dry_run", ())),
         arguments={key: _argument(entry) for key, entry in raw.get("arguments", {}).items()},
         env=tuple(raw.get("env", ())),
         cwd=raw.get("cwd", "/"),

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)\}")
-FIELDS = {"argv", "arguments", "env", "cwd", "timeout_seconds", "rlimits"}
+FIELDS = {"argv", "dry_run", "arguments", "env", "cwd", "timeout_seconds", "rlimits"}
 ARGUMENT_FIELDS = {"pattern", "choices", "max_length"}
 SHELLS = {"sh", "bash", "dash", "ash", "zsh", "ksh", "fish", "busybox"}
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -22,6 +22,7 @@ def problems(name: str, raw: object) -> list[str]:
         return [f"LASTGOOD_COMMANDS[{name!r}] must be an object."]
     found = [f"has no setting {key!r}" for key in raw if key not in FIELDS]
     found += _argv_problems(raw.get("argv")) or _placeholder_problems(raw)
+    found += _dry_run_problems(raw) if "dry_run" in raw else []
     found += _place_problems(raw)
     return [f"LASTGOOD_COMMANDS[{name!r}] {problem}." for problem in found]
 
@@ -37,6 +38,14 @@ def _argv_problems(argv: object) -> list[str]:
     if {Path(item).name for item in argv} & SHELLS and any(PLACEHOLDER.search(item) for item in _scripts(argv)):
         return ['has a placeholder inside a shell script; give it as its own item after the script and use "$1" there']
     return []
+
+
+def _dry_run_problems(raw: Mapping[str, Any]) -> list[str]:
+    if found := _argv_problems(raw["dry_run"]):
+        return [f"{problem} (in dry_run)" for problem in found]
+    shapes = raw.get("arguments", {})
+    used = {name for item in raw["dry_run"] for name in PLACEHOLDER.findall(item)}
+    return [f"uses {{{name}}} in dry_run without describing it in arguments" for name in sorted(used - set(shapes))]
 
 
 def _scripts(argv: Sequence[str]) -> list[str]:

@@ -9,15 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias, runtime_checkable
 from uuid import UUID
 
 from incidents.connectors import addresses
+from incidents.connectors.output import Output
 
-State: TypeAlias = Literal["succeeded", "failed", "unknown", "not_sent"]
+State: TypeAlias = Literal["succeeded", "failed", "unknown", "not_sent", "running"]
 Alive: TypeAlias = Callable[[], bool]
 Config: TypeAlias = Mapping[str, Any]
 Detail: TypeAlias = dict[str, str | int]
+Remote: TypeAlias = dict[str, Any]
 
 NOTHING_SHA256 = sha256(b"").hexdigest()
 
@@ -47,6 +49,7 @@ class Job:
     config: Config
     secret: str | None = field(repr=False)
     deadline_seconds: float
+    callback_url: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +59,8 @@ class Outcome:
     `failed`: it was refused, or ran and said no. `not_sent`: nothing can have started, so the same attempt may be
     queued again (or the connector is declared idempotent and was asked to come back, see `retry_after_seconds` in
     `detail`). `unknown`: something left and no trustworthy end came back; only people decide what follows.
+    `running`: the outside system has it and goes on alone; `remote` is all that `poll` needs to ask how it goes, never
+    a secret, and `remote_ref` is what people find it by: a link, or a number.
     `output` is masked, cleaned text of at most the cap plus one line that says how much was cut; `output_bytes`,
     `output_dropped` and `output_sha256` are of the whole masked stream.
     """
@@ -68,6 +73,19 @@ class Outcome:
     output_dropped: int = 0
     output_sha256: str = NOTHING_SHA256
     remote_ref: str = ""
+    remote: Remote = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a self-test found: that something works, that it does not, or (None) that it cannot be told beforehand."""
+
+    is_good: bool | None
+    sentence: str
+
+
+def _show_nobody(output: Output) -> None:
+    """Nobody looks while it runs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +97,7 @@ class Limits:
     loopback and private networks (a CI server in the house), `allow_plain_http_hosts` may be spoken to without TLS,
     and then only on loopback (demo and tests). Link-local and cloud metadata addresses are refused whatever is set.
     `commands` is LASTGOOD_COMMANDS, see `allowlist`. `ca_file` adds a private authority to the system's.
+    `show` is told what a job has printed so far, masked, at most once a second while it runs.
     `max_body` bounds what is read of an answer, `output_cap` what is kept of any output, both in bytes.
     """
 
@@ -91,6 +110,7 @@ class Limits:
     output_cap: int = 262_144
     alive_every_seconds: float = 1.0
     resolve: addresses.Resolver = addresses.resolve
+    show: Callable[[Output], None] = _show_nobody
 
 
 class Connector(Protocol):
@@ -101,6 +121,36 @@ class Connector(Protocol):
 
     def run(self, job: Job, limits: Limits, alive: Alive) -> Outcome:
         """Do the job once. `alive()` is asked about every `alive_every_seconds`; False stops and kills."""
+
+
+@runtime_checkable
+class Followed(Connector, Protocol):
+    """A connector whose system runs on by itself after it has taken the job."""
+
+    def poll(self, job: Job, limits: Limits, remote: Remote) -> Outcome:
+        """Look how it goes, by questions that change nothing. A look that failed is `running` with a `reason`."""
+
+    def thread(self, job: Job) -> Remote:
+        """Return what finds the run if the answer to the start is lost; empty where nothing would."""
+
+
+@runtime_checkable
+class SelfTested(Connector, Protocol):
+    """A connector that can say beforehand whether it would work."""
+
+    def self_test(self, config: Config, limits: Limits, secret: str | None) -> list[Finding]:
+        """Ask the system what is there and what is allowed. Starts nothing and changes nothing."""
+
+
+@runtime_checkable
+class Rehearsed(Connector, Protocol):
+    """A connector whose system can say what it would do, and do nothing.
+
+    A function `rehearses(config, limits)` beside it, if there is one, tells whether that holds for a configuration.
+    """
+
+    def rehearse(self, job: Job, limits: Limits, alive: Alive) -> Outcome:
+        """Ask what the job would do. Changes nothing; what it would do stands in `output`."""
 
 
 def unknown_settings(config: Config, known: set[str]) -> list[str]:

@@ -2,7 +2,7 @@
 
 The program gets, besides the variables its entry lists, what it needs to refuse a repeated or outdated start:
 LASTGOOD_ATTEMPT_ID, LASTGOOD_IDEMPOTENCY_KEY, LASTGOOD_EPOCH, LASTGOOD_FENCE, LASTGOOD_INCIDENT, LASTGOOD_ACTION,
-LASTGOOD_PRODUCT and LASTGOOD_TARGET; and LASTGOOD_SECRET when the connector has a secret.
+LASTGOOD_PRODUCT and LASTGOOD_TARGET; LASTGOOD_SECRET when the connector has a secret; LASTGOOD_DRY_RUN=1 in a dry run.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from incidents.connectors import allowlist, process
 from incidents.connectors.allowlist import Command
 from incidents.connectors.allowlist_shape import is_passable
 from incidents.connectors.base import Alive, Config, Detail, Job, Limits, Outcome, State, unknown_settings
-from incidents.connectors.output import Capture
+from incidents.connectors.output import Capture, Show
 from incidents.connectors.process import CannotStart, Ending, Program
 from incidents.connectors.watch import NotOurs, Watch
 
@@ -41,16 +41,33 @@ def check(config: Config, limits: Limits) -> list[str]:
 
 def run(job: Job, limits: Limits, alive: Alive) -> Outcome:
     """Run the command once and say how it ended."""
+    return _run(job, limits, alive, is_dry=False)
+
+
+def rehearse(job: Job, limits: Limits, alive: Alive) -> Outcome:
+    """Run what the settings name as the command's dry run."""
+    return _run(job, limits, alive, is_dry=True)
+
+
+def rehearses(config: Config, limits: Limits) -> bool:
+    """Whether the settings name a dry run of this command."""
+    return not check(config, limits) and bool(allowlist.find(config["command"], limits).dry_run)
+
+
+def _run(job: Job, limits: Limits, alive: Alive, *, is_dry: bool) -> Outcome:
     if problems := check(job.config, limits) or _argument_problems(job, limits):
         return Outcome(state="failed", sentence=f"Nothing was run. {problems[0]}", detail={"reason": "settings"})
     command = allowlist.find(job.config["command"], limits)
+    if is_dry and not command.dry_run:
+        sentence = f"Nothing was run. LASTGOOD_COMMANDS names no dry_run of {command.name}."
+        return Outcome(state="failed", sentence=sentence, detail={"reason": "settings"})
     seconds = min(command.timeout_seconds, job.deadline_seconds)
     watch = Watch(seconds + process.GRACE_SECONDS, alive, limits.alive_every_seconds)
-    program = _program(command, job)
+    program = _program(command, job, is_dry=is_dry)
     capture = Capture(limits.output_cap, _secrets(program.env, job))
     try:
         watch.confirm()
-        ending = process.run(program, seconds, watch, capture)
+        ending = process.run(program, seconds, watch, capture, Show(capture, limits.show).pulse)
     except NotOurs:
         return _not_begun("not_ours", "Nothing was run: this attempt was taken back before it began.")
     except CannotStart as error:
@@ -74,7 +91,7 @@ def _values(command: Command, job: Job) -> dict[str, Any]:
     return ours | dict(job.arguments) | dict(job.config.get("arguments", {}))
 
 
-def _program(command: Command, job: Job) -> Program:
+def _program(command: Command, job: Job, *, is_dry: bool) -> Program:
     attempt = {"LASTGOOD_ATTEMPT_ID": str(job.attempt_id)}
     env = BASE_ENV | {name: os.environ[name] for name in command.env if name in os.environ} | attempt
     env |= {
@@ -87,7 +104,8 @@ def _program(command: Command, job: Job) -> Program:
         "LASTGOOD_TARGET": job.target,
     }
     env |= {"LASTGOOD_SECRET": job.secret} if job.secret else {}
-    argv = command.filled(_values(command, job))
+    env |= {"LASTGOOD_DRY_RUN": "1"} if is_dry else {}
+    argv = command.filled(_values(command, job), is_dry=is_dry)
     return Program(argv, env, command.cwd, command.rlimits, f"LASTGOOD_ATTEMPT_ID={job.attempt_id}")
 
 

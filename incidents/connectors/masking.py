@@ -17,20 +17,28 @@ SHORTEST_PART = 8  # shorter lines and fragments are words like "BEGIN", not sec
 
 
 class StreamMask:
-    """Masks a stream of chunks. It holds back as many bytes as the longest spelling of a secret has, less one."""
+    """Masks a stream of chunks. It holds back the end of what has come as long as that may begin a secret."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
         self._needles = sorted(set(_spellings(secrets)), key=len, reverse=True)
         self._longest = max(map(len, self._needles), default=1)
+        self._firsts = frozenset(needle[0] for needle in self._needles)
         self._pattern = re.compile(b"|".join(map(re.escape, self._needles)))
         self._held = b""
 
     def feed(self, chunk: bytes) -> bytes:
         """Take the next chunk and return what is now safe to keep."""
         text = self._held + chunk
-        done, end = self._mask(text, max(0, len(text) - self._longest + 1))
+        done, end = self._mask(text, self._settled(text))
         self._held = text[end:]
         return done
+
+    def _settled(self, text: bytes) -> int:
+        """Where the earliest end of `text` begins that is how a spelling begins; its length where there is none."""
+        for at in range(max(0, len(text) - self._longest + 1), len(text)):
+            if text[at] in self._firsts and any(needle.startswith(text[at:]) for needle in self._needles):
+                return at
+        return len(text)
 
     def finish(self) -> bytes:
         """Return the rest."""

@@ -8,7 +8,7 @@ import select
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,15 +48,19 @@ class Ending:
     error: str = ""
 
 
-def run(program: Program, seconds: float, watch: Watch, capture: Capture) -> Ending:
+def run(
+    program: Program, seconds: float, watch: Watch, capture: Capture, shown: Callable[[], float] = lambda: float("inf")
+) -> Ending:
     """Run it for at most `seconds`, with everything it prints going to `capture`.
+
+    `shown()` is asked between two pieces of output, and says for how long it need not be asked again.
 
     Whatever happens here, also an exception of `alive`, nothing of it runs on. Raises `CannotStart`.
     """
     with Wrapped(program, time.monotonic() + seconds) as wrapped:
         try:
             while wrapped.is_open:
-                wrapped.take(capture, watch.pulse())
+                wrapped.take(capture, min(watch.pulse(), shown()))
         except (NotOurs, OutOfTime):
             until = wrapped.let_go()
             while wrapped.is_open and (left := until - time.monotonic()) > 0:

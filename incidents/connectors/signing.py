@@ -1,4 +1,4 @@
-"""Standard Webhooks 1.0.0: sign what we send, so that a receiver knows it is ours, fresh and not a repeat.
+"""Standard Webhooks 1.0.0: sign what we send, so that a receiver knows it is ours, fresh and not a repeat; and back.
 
 A secret is one or more `whsec_` keys separated by spaces; while one is rotated out, both sign side by side.
 """
@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import base64
 import binascii
-from datetime import datetime
+import hmac
+from datetime import UTC, datetime
 
 from standardwebhooks.webhooks import Webhook
 
 PREFIX = "whsec_"
 KEY_BYTES = range(24, 65)
+TOLERANCE_SECONDS = 300
+LONGEST_STAMP = 10
+MOST_SIGNATURES = 10
 
 
 def headers(message: str, now: datetime, body: str, secret: str) -> dict[str, str]:
@@ -22,6 +26,21 @@ def headers(message: str, now: datetime, body: str, secret: str) -> dict[str, st
         "webhook-timestamp": str(int(now.timestamp())),
         "webhook-signature": " ".join(Webhook(key).sign(message, now, body) for key in secret.split()),
     }
+
+
+def is_signed(message: str, stamp: str, signatures: str, body: bytes, secret: str, now: datetime) -> bool:
+    """Tell whether one of our keys signed exactly this message, within five minutes of `now`."""
+    if not (stamp.isascii() and stamp.isdecimal() and len(stamp) <= LONGEST_STAMP):
+        return False
+    if abs(now.timestamp() - int(stamp)) > TOLERANCE_SECONDS:
+        return False
+    try:
+        text, sent = body.decode(), datetime.fromtimestamp(int(stamp), UTC)
+    except UnicodeDecodeError:
+        return False
+    wanted = [Webhook(key).sign(message, sent, text).encode() for key in secret.split()]
+    given = [part.encode("utf-8", "replace") for part in signatures.split()[:MOST_SIGNATURES]]
+    return any(hmac.compare_digest(ours, theirs) for ours in wanted for theirs in given)
 
 
 def problems(secret: str | None) -> list[str]:

@@ -1,25 +1,26 @@
 """Tell an outside system to act: one signed POST, at most once, judged by its answer.
 
 The message id is the attempt, so a receiver that keeps ids never acts twice; one that keeps the highest `X-Fence` of a
-target refuses a worker that was stalled.
+target refuses a worker that was stalled. With `wait_for` an accepting answer is only the beginning, see `waiting`.
 """
 
 from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from incidents.connectors import outbound, output, signing, urls
-from incidents.connectors.base import Alive, Config, Detail, Job, Limits, Outcome, State, unknown_settings
+from incidents.connectors import outbound, output, signing, urls, waiting
+from incidents.connectors.base import Alive, Config, Detail, Job, Limits, Outcome, Remote, State, unknown_settings
 from incidents.connectors.failure import Forbidden, NoAnswer, NotSent
 from incidents.connectors.masking import mask
 from incidents.connectors.outbound import Reply, Request
 from incidents.connectors.watch import Watch
 
-SETTINGS = {"url", "idempotent", "ref_field"}
+SETTINGS = {"url", "idempotent", "ref_field", "wait_for", "status"}
 EVENT = "lastgood.action.started"
 # What these say is "I did not do it". Any other answer that is not 2xx leaves that open, redirects included.
 REJECTED = {400, 401, 403, 404, 409, 410, 422}
@@ -35,7 +36,7 @@ def check(config: Config, limits: Limits) -> list[str]:
         problems.append("idempotent must be true or false.")
     if not isinstance(config.get("ref_field", ""), str):
         problems.append("ref_field must name a field of the answer.")
-    return problems
+    return problems + waiting.problems(config, limits)
 
 
 def run(job: Job, limits: Limits, alive: Alive) -> Outcome:
@@ -49,8 +50,27 @@ def run(job: Job, limits: Limits, alive: Alive) -> Outcome:
         state: State = "failed" if isinstance(error, Forbidden) else "not_sent"
         return _without_answer(state, error, watch)
     except NoAnswer as error:
-        return _without_answer("unknown", error, watch, error.status)
+        return _waited_for(job, _without_answer("unknown", error, watch, error.status))
     return _judge(job, reply, limits, watch)
+
+
+def poll(job: Job, limits: Limits, remote: Remote) -> Outcome:
+    """Look how it goes, where the connector waits for the end."""
+    return waiting.poll(job, limits, remote)
+
+
+def thread(job: Job) -> Remote:
+    """Return what finds the run if the answer to the start is lost; empty where nothing would."""
+    return waiting.thread(job)
+
+
+def _waited_for(job: Job, outcome: Outcome) -> Outcome:
+    """An end that is not known may still be told, or asked for."""
+    if outcome.state != "unknown" or not (remote := waiting.thread(job)):
+        return outcome
+    return replace(
+        outcome, state="running", sentence=f"{outcome.sentence} What came of it is waited for.", remote=remote
+    )
 
 
 def _request(job: Job) -> Request:
@@ -74,6 +94,8 @@ def _payload(job: Job, now: datetime) -> dict[str, Any]:
         "target": job.target,
         "arguments": dict(job.arguments),
     }
+    if job.config.get("wait_for") == "callback":
+        data["callback_url"] = job.callback_url
     return {"type": EVENT, "timestamp": now.isoformat().replace("+00:00", "Z"), "data": data}
 
 
@@ -89,7 +111,8 @@ def _judge(job: Job, reply: Reply, limits: Limits, watch: Watch) -> Outcome:
     detail: Detail = {"status": reply.status, "address": reply.peer, "duration_ms": watch.spent_ms}
     detail |= {"retry_after_seconds": wait} if wait is not None else {}
     detail |= {"body_cut_at": limits.max_body} if reply.is_cut else {}
-    return Outcome(
+    ref = _remote_ref(job, reply)
+    outcome = Outcome(
         state=state,
         sentence=sentence,
         detail=detail,
@@ -97,8 +120,18 @@ def _judge(job: Job, reply: Reply, limits: Limits, watch: Watch) -> Outcome:
         output_bytes=kept.size,
         output_dropped=kept.dropped,
         output_sha256=kept.sha256,
-        remote_ref=_remote_ref(job, reply),
+        remote_ref=ref,
     )
+    if state == "succeeded" and "wait_for" in job.config:
+        return _accepted(outcome, waiting.remote_of(job, reply, ref, limits))
+    return _waited_for(job, outcome)
+
+
+def _accepted(outcome: Outcome, remote: Remote | str) -> Outcome:
+    if isinstance(remote, str):
+        sentence = f"{outcome.sentence} How it ends is not known: {remote}."
+        return replace(outcome, state="unknown", sentence=sentence)
+    return replace(outcome, state="running", remote=remote)
 
 
 def _verdict(reply: Reply, *, is_idempotent: bool) -> tuple[State, str, int | None]:

@@ -8,7 +8,16 @@ from incidents.models.freeze import Freeze, FreezeException, FreezeMeasure
 from incidents.models.incident import Incident, ReferenceCounter
 from incidents.models.product import Environment, Product, RosterEntry
 from incidents.models.roles import AuditGrant, IncidentUserObjectPermission, Membership, Proposal
-from incidents.models.rollback import Action, Approval, Attempt, TargetFence, WorkerBeat
+from incidents.models.rollback import (
+    Action,
+    Approval,
+    Attempt,
+    CallbackReceipt,
+    DispatchStop,
+    Rehearsal,
+    TargetFence,
+    WorkerBeat,
+)
 from incidents.models.runbook import RunbookVersion
 from incidents.models.target import Confirmation, Target
 from incidents.models.unfreeze import CycleOwner
@@ -23,11 +32,13 @@ __all__ = [
     "Attempt",
     "AuditGrant",
     "BaselineBlocker",
+    "CallbackReceipt",
     "Checkpoint",
     "CleanupItem",
     "Confirmation",
     "Connector",
     "CycleOwner",
+    "DispatchStop",
     "Environment",
     "EvidenceChain",
     "EvidenceEntry",
@@ -45,6 +56,7 @@ __all__ = [
     "Product",
     "Proposal",
     "ReferenceCounter",
+    "Rehearsal",
     "Review",
     "RosterEntry",
     "RunbookVersion",

@@ -24,6 +24,9 @@ class Connector(models.Model):
     config = models.JSONField(default=dict, blank=True)
     secret = models.CharField(max_length=70, blank=True, validators=[validate_secret_reference])
     deadline_seconds = models.PositiveIntegerField(default=120)
+    max_parallel = models.PositiveSmallIntegerField(
+        "at once", default=4, help_text="How many actions it may run side by side, over all incidents."
+    )
     enabled = models.BooleanField(default=True)
 
     class Meta:

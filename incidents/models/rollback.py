@@ -81,6 +81,7 @@ class Attempt(models.Model):
     lease_owner = models.CharField(max_length=80, blank=True)
     lease_until = models.DateTimeField(null=True)
     queued_at = models.DateTimeField()
+    not_before = models.DateTimeField(null=True)
     rung_at = models.DateTimeField(null=True)
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
@@ -90,6 +91,9 @@ class Attempt(models.Model):
     output_dropped = models.PositiveBigIntegerField(default=0)
     output_sha256 = models.CharField(max_length=64, blank=True)
     remote_ref = models.CharField(max_length=200, blank=True)
+    # Where the outside system runs it on: a started attempt with `poll_at` is followed by whichever worker comes next.
+    remote = models.JSONField("what following it needs", default=dict)
+    poll_at = models.DateTimeField("next look at the outside system", null=True)
 
     class Meta:
         ordering = ("number",)
@@ -105,6 +109,66 @@ class Attempt(models.Model):
 
     def __str__(self) -> str:
         return f"attempt {self.number} of {self.action}"
+
+
+class Rehearsal(models.Model):
+    """A dry run: the outside system says what an action would do, and does nothing."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    action = models.ForeignKey(Action, models.PROTECT, related_name="rehearsals")
+    target = models.ForeignKey(Target, models.PROTECT, related_name="+")
+    digest = models.CharField(max_length=64)
+    state = models.CharField(max_length=12, choices=AttemptState.choices, default=AttemptState.QUEUED)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    asked_at = models.DateTimeField()
+    rung_at = models.DateTimeField(null=True)
+    epoch = models.PositiveIntegerField(default=0)
+    lease_owner = models.CharField(max_length=80, blank=True)
+    lease_until = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    sentence = models.CharField(max_length=1000, blank=True)
+    output = models.TextField(blank=True)
+    output_dropped = models.PositiveBigIntegerField(default=0)
+    output_sha256 = models.CharField(max_length=64, blank=True)
+
+    class Meta:
+        ordering = ("asked_at",)
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["action"], condition=Q(state__in=LIVE[:3]), name="one_rehearsal_at_a_time")
+        ]
+
+    def __str__(self) -> str:
+        return f"dry run of {self.action}"
+
+
+class CallbackReceipt(models.Model):
+    """A signed message of an outside system about one of our attempts that was taken in; the same one counts once."""
+
+    message_id = models.CharField(max_length=200, primary_key=True)
+    attempt = models.ForeignKey(Attempt, models.PROTECT, related_name="callbacks")
+    received_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.message_id
+
+
+class DispatchStop(models.Model):
+    """The kill switch: while a row is in force no action starts, whatever is queued."""
+
+    reason = models.CharField(max_length=500)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    stopped_at = models.DateTimeField()
+    lifted_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    lifted_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("stopped_at",)
+        constraints: ClassVar = [
+            models.UniqueConstraint(models.Value(1), condition=Q(lifted_at=None), name="one_dispatch_stop_in_force")
+        ]
+
+    def __str__(self) -> str:
+        return f"dispatch stopped: {self.reason}"
 
 
 class TargetFence(models.Model):

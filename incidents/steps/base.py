@@ -10,9 +10,9 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from django.db import connection, transaction
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 
-from incidents import authority, clock, lifecycle, policy
+from incidents import authority, clock, lifecycle, policy, prepared
 from incidents.evidence import log
 from incidents.evidence.signals import entry_recorded
 from incidents.models import EvidenceEntry, Incident
@@ -23,6 +23,8 @@ ALONE: Any = object()
 # The proposal whose act is being run: that act's entry names it.
 CONFIRMED: ContextVar[int | None] = ContextVar("confirmed proposal", default=None)
 Row = TypeVar("Row", bound=Model)
+# Prepared, as each start and each end of an action writes it.
+CHANGED = "UPDATE incidents_incident SET change_number = %s, changed_at = %s WHERE id = %s"
 
 
 class Denied(Exception):
@@ -63,6 +65,7 @@ class Taken:
     _personal: dict[str, str] = field(default_factory=dict)
     _afterwards: list[Callable[[], Any]] = field(default_factory=list)
     place: log.Place | None = None
+    beside: list[Any] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._phase_before = self.incident.phase
@@ -123,9 +126,16 @@ class Taken:
 
     def note_change(self) -> None:
         """The delivered system changed: gates that passed before are stale, stability begins again."""
+        terms = self.change()
+        with prepared.cursor() as cursor:
+            cursor.execute(CHANGED, terms)
+
+    def change(self) -> list[Any]:
+        """The same, for a step that runs `CHANGED` itself: what that takes."""
         self.incident.change_number += 1
         self.incident.changed_at = self.at
-        self.incident.save(update_fields=["change_number", "changed_at"])
+        moment = connection.ops.adapt_datetimefield_value(self.at)
+        return [self.incident.change_number, moment, self.incident.pk]
 
     @property
     def entry(self) -> EvidenceEntry:
@@ -171,9 +181,16 @@ def store(row: Row, *names: str) -> Row:
 
 def locked(incident_id: int) -> Incident:
     """The incident's row, locked until commit. Whatever couples two rows of an incident locks this one first."""
+    return _lock("product", "runbook", "chain").get(pk=incident_id)
+
+
+def _lock(*related: str) -> QuerySet[Incident]:
     options = {"no_key": True} if connection.features.has_select_for_no_key_update else {}
     rows = Incident.objects.select_for_update(of=("self",) if options else (), **options)
-    return rows.select_related("product", "runbook", "chain").get(pk=incident_id)
+    return rows.select_related(*related)
+
+
+_LOCKED_WITH_CHAIN = prepared.Query(lambda incident_id: _lock("chain").filter(pk=incident_id), -1)
 
 
 @contextmanager
@@ -200,6 +217,27 @@ def step(incident: Incident, act: Act, *, by: Any, owner: Role | None = None, se
         yield taken
         taken.write()
     incident.refresh_from_db()
+
+
+@contextmanager
+def step_of_portal(incident_id: int, act: Act, *beside: tuple[prepared.Query, Any]) -> Iterator[Taken]:
+    """The same for what the portal does by itself after a person asked (policy.SYSTEM); it reads no more than it needs.
+
+    Args:
+        beside: further rows to read under the lock; `taken.beside` has them.
+
+    Raises:
+        Denied: the act needs a person.
+        Refused: the phase forbids it; nothing has changed.
+    """
+    with transaction.atomic():
+        current, *found = prepared.get_in_turn((_LOCKED_WITH_CHAIN, incident_id), *beside)
+        _authority(current, act, None, None)
+        if sentence := lifecycle.refusal(act, Phase(current.phase)):
+            raise Refused(sentence)
+        taken = Taken(current, act, None, None, None, clock.now(), beside=found)
+        yield taken
+        taken.write()
 
 
 def _authority(incident: Incident, act: Act, by: Any, owner: Role | None) -> Role | None:

@@ -1,4 +1,4 @@
-"""One action of the rollback, by its connector or by hand: approve, start, record, call back, waive, decide."""
+"""One action, by its connector or by hand: rehearse, approve, start, record, call back, waive, decide."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404
 from django_htmx.http import HttpResponseClientRefresh
 
+from incidents import dispatch as dispatching
 from incidents.forms.fields import data_of
 from incidents.forms.rollback import CompleteForm, ReasonForm, ResolveForm
 from incidents.models import Action, Incident
 from incidents.steps import four_eyes
 from incidents.steps import rollback as steps
 from incidents.terms import Act, Role
-from incidents.views.action_page import is_running, show
+from incidents.views.action_page import is_followed, show
 from incidents.views.acts import back, bring
 from incidents.views.base import incident_page, showing_refusals, telling_refusals
 
@@ -26,11 +27,20 @@ WAITS_FOR_SECOND = "Proposed. It happens once a second person has confirmed it."
 @incident_page("rollback")
 def action(request: Any, incident: Incident, key: str) -> HttpResponse:
     page = show(request, incident, key)
-    return page if not request.htmx or is_running(incident, key) else HttpResponseClientRefresh()
+    return page if not request.htmx or is_followed(incident, key) else HttpResponseClientRefresh()
 
 
 def _owner(incident: Incident, key: str) -> Role:
     return Role(_of(incident, key).owner)
+
+
+@incident_page("rollback", Act.REHEARSE_ACTION)
+def rehearse(request: Any, incident: Incident, key: str) -> HttpResponse:
+    if request.method == "POST":
+        with telling_refusals(request):
+            dispatching.ask_for_rehearsal(_of(incident, key), by=request.user)
+            messages.success(request, "Asked for: the dry run changes nothing.")
+    return back("incidents:action", incident, key)
 
 
 @incident_page("rollback", Act.APPROVE_ACTION)

@@ -10,12 +10,14 @@ from django.urls import reverse
 
 from incidents.board import Board, ProposalState, of
 from incidents.board.states import planned_state
+from incidents.dispatch import can_rehearse
 from incidents.forms.rollback import CompleteForm, ReasonForm, ResolveForm
-from incidents.models import Action, Incident
+from incidents.models import Action, Connector, Incident, Rehearsal
+from incidents.models.verify import RUNNING
 from incidents.steps import attempts
 from incidents.steps import rollback as steps
 from incidents.templatetags.look import kind_of
-from incidents.terms import Act, ActionState, AttemptState, Role
+from incidents.terms import Act, ActionState, AttemptState, ConnectorKind, Role
 from incidents.views.acts import Offer, offer, waiting
 from incidents.views.step_page import holder_of, render_step
 
@@ -47,6 +49,12 @@ def show(request: Any, incident: Incident, key: str, **bound: Any) -> HttpRespon
         "headline": _headline(board, shown),
         "live": steps.live_attempt(shown),
         "is_running": is_running(incident, key),
+        "held_up_by": _held_up_by(shown),
+        "run_verb": "Run it again" if shown.attempts.all() else "Run it now",
+        "can_rehearse": can_rehearse(shown),
+        "rehearsal": rehearsal_of(shown),
+        "is_rehearsing": is_rehearsing(shown),
+        "can_print": _can_print(shown.connector),
         "attempts": shown.attempts.select_related("requested_by", "approved_by").order_by("-number"),
         "exhibits": [exhibit for exhibit in incident.exhibits.all() if exhibit.subject == f"action:{key}"],
         "waiver_needs_second": steps.waiver_needs_second(shown),
@@ -67,6 +75,26 @@ def is_running(incident: Incident, key: str) -> bool:
     """Whether a connector has it: then its page follows along."""
     live = steps.live_attempt(_loaded(incident, key))
     return live is not None and not live.by_hand and live.state != AttemptState.UNKNOWN
+
+
+def _held_up_by(shown: Action) -> str:
+    live = steps.live_attempt(shown)
+    return attempts.held_up_by(live) if live and live.state == AttemptState.QUEUED else ""
+
+
+def rehearsal_of(shown: Action) -> Rehearsal | None:
+    """The last dry run."""
+    return next(iter(reversed(shown.rehearsals.all())), None)
+
+
+def is_rehearsing(shown: Action) -> bool:
+    last = rehearsal_of(shown)
+    return last is not None and last.state in RUNNING
+
+
+def is_followed(incident: Incident, key: str) -> bool:
+    """Whether something goes on of which the page shows how it goes."""
+    return is_running(incident, key) or is_rehearsing(_loaded(incident, key))
 
 
 def _loaded(incident: Incident, key: str) -> Action:
@@ -100,6 +128,7 @@ def _offers(request: Any, board: Board, shown: Action) -> dict[str, Offer]:
     by, at = request.user, board.at
     unknown = next((a for a in shown.attempts.all() if a.state == AttemptState.UNKNOWN), None)
     blockers: dict[str, tuple[Act, list[str]]] = {
+        "rehearse": (Act.REHEARSE_ACTION, steps.rehearse_blockers(shown)),
         "approve": (Act.APPROVE_ACTION, steps.plan_blockers(board.incident) or steps.approve_blockers(shown)),
         "dispatch": (Act.DISPATCH_ACTION, steps.dispatch_blockers(shown, by, at)),
         "complete": (Act.COMPLETE_ACTION, steps.complete_blockers(shown, by, at)),
@@ -110,3 +139,8 @@ def _offers(request: Any, board: Board, shown: Action) -> dict[str, Offer]:
     return {
         word: offer(request, board.incident, act, found, Role(shown.owner)) for word, (act, found) in blockers.items()
     }
+
+
+def _can_print(connector: Connector | None) -> bool:
+    """Whether there is something to see while it runs: a webhook that does not wait has ended with its answer."""
+    return connector is not None and (connector.kind != ConnectorKind.WEBHOOK or "wait_for" in connector.config)

@@ -10,7 +10,7 @@ from ninja import NinjaAPI
 from ninja.renderers import BaseRenderer
 
 from comms.api import router as comms_router
-from incidents.api import ROUTERS
+from incidents.api import ROUTERS, callback
 from incidents.api.strict import StrictParser
 from portal.accounts.auth import Bearer
 from portal.api import errors, gate
@@ -47,6 +47,7 @@ api = Api(
 )
 errors.handle(api)
 api.add_router("/freeze", gate.router)
+api.add_router("/attempts", callback.router)
 for router in ROUTERS:
     api.add_router("/incidents", router)
 api.add_router("/incidents", comms_router)

@@ -120,6 +120,15 @@ def _install(lock: Path, pip: list[str]) -> None:
         give_up("the packages could not be installed; the lines above say why. Is a package index reachable?")
 
 
+def apart(lock: Path, folder: Path) -> Path:
+    """Make an environment of its own with everything of one lock file. Returns its Python."""
+    python = folder / "bin" / "python"
+    uv = [str(PYTHON), "-m", "uv", "pip", "sync", "--quiet", "--python", str(python), "--require-hashes", str(lock)]
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    subprocess.run(uv, env=_install_environment([str(PYTHON), "-m", "pip"]), check=True)
+    return python
+
+
 def _install_environment(pip: list[str]) -> dict[str, str]:
     """Caches inside `.venv`, and pip's index for uv, which reads none of pip's settings."""
     env = os.environ | {

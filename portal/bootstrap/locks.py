@@ -1,9 +1,9 @@
-"""The two lock files: reading one package out of them and making them anew."""
+"""The lock files: reading one package out of them and making them anew."""
 
 import re
 import subprocess
 
-from portal.bootstrap.places import LOCKS, PYTHON, ROOT, VENV, give_up
+from portal.bootstrap.places import LOCKS, OUTSIDE, PYTHON, ROOT, VENV, give_up
 
 
 def pinned(lock: str, package: str) -> str:
@@ -20,11 +20,13 @@ def refresh_locks(options: list[str]) -> int:
 
     subprocess.run([*venv_with_pip(), "install", "--quiet", "uv"], check=True)
     compile_lock = [
-        *(str(PYTHON), "-m", "uv", "pip", "compile", "pyproject.toml", "--quiet", "--universal"),
+        *(str(PYTHON), "-m", "uv", "pip", "compile", "--quiet", "--universal"),
         *("--python-version", "3.11", "--generate-hashes", "--no-emit-index-url", "--no-emit-find-links"),
         *("--custom-compile-command", "python3 manage.py lock", "--cache-dir", str(VENV / "cache" / "uv"), *options),
     ]
     run, test = LOCKS["run"].name, LOCKS["test"].name
-    for extras in (["--extra", "demo", "-o", run], ["--extra", "demo", "--extra", "test", "-c", run, "-o", test]):
-        subprocess.run([*compile_lock, *extras], cwd=ROOT, check=True)
+    whole = ["pyproject.toml", "--extra", "demo"]
+    outside = ["--group", "outside", "-o", OUTSIDE.name]
+    for what in ([*whole, "-o", run], [*whole, "--extra", "test", "-c", run, "-o", test], outside):
+        subprocess.run([*compile_lock, *what], cwd=ROOT, check=True)
     return 0

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
+from django.conf import settings
 from django.core.cache import cache
 from django.db import Error as DatabaseError
 from django.db import connection
@@ -14,8 +15,10 @@ from django.db.models import Max
 from django.db.models.functions import Now
 from kombu.exceptions import OperationalError as BrokerError
 
+from incidents import clock
 from incidents.evidence import checkpoints, triggers, witness
 from incidents.models import WorkerBeat
+from incidents.steps import kill_switch
 from portal.celery import app
 
 WORKER_SECONDS = 60
@@ -40,6 +43,7 @@ def findings() -> dict[str, Finding]:
         "triggers": _asked(_triggers),
         "evidence": _asked(_evidence),
         "workers": _asked(_workers),
+        "dispatch": _asked(_dispatch),
         "broker": _broker(),
     }
 
@@ -98,6 +102,15 @@ def _workers() -> Finding:
     return Finding(
         False, f"No worker reported for {WORKER_SECONDS} s; the last did at {seen_at:%Y-%m-%d %H:%M:%S} UTC."
     )
+
+
+def _dispatch() -> Finding:
+    """Why it was stopped is for those who sign in: anybody may ask here."""
+    if not settings.DISPATCH_ENABLED:
+        return Finding(False, kill_switch.sentence(None), needed=False)
+    if stopped := kill_switch.in_force():
+        return Finding(False, f"Dispatch is stopped since {clock.utc_text(stopped.stopped_at)}.", needed=False)
+    return Finding(True, "Actions may start.")
 
 
 def _broker() -> Finding:

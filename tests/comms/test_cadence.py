@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from itertools import pairwise
+from typing import Any
 
 import pytest
 import time_machine
+from django.test import Client
+from django.utils import timezone
 
 from comms import cadence, delivery
 from comms.models import Notice
 from incidents import clock
-from incidents.evidence import log
+from incidents.evidence import completeness, log
 from incidents.models import Incident
 from incidents.steps import roles, unfreeze
 from incidents.terms import Kind, NoticeKind, Phase, Role
@@ -158,3 +162,93 @@ def test_a_drills_reminder_says_drill(crew: Crew, later: Shift) -> None:
     cadence.check()
 
     assert reminders(incident)[0].subject.startswith("DRILL - Portarium update overdue")
+
+
+def test_a_clock_that_jumps_ahead_and_back_reminds_once_for_a_slot(crew: Crew, later: Shift) -> None:
+    incident = make_incident(crew)
+    promised = issue(incident, crew, NoticeKind.A).next_update_at
+    for minutes in (60, -60, 33, 60, -60, 0):
+        later(minutes)
+        cadence.check()
+
+    assert [reminder.slot for reminder in reminders(incident)] == [promised]
+    assert log.verify(incident.chain).is_intact
+
+
+def test_an_update_that_was_issued_ahead_of_the_clock_keeps_its_promise(crew: Crew, later: Shift) -> None:
+    """The clock was an hour ahead and was put right: what was promised is what readers have in hand."""
+    incident = make_incident(crew)
+    later(60)
+    promised = issue(incident, crew, NoticeKind.A).next_update_at
+    later(-60)
+
+    assert cadence.check() == 0
+    assert unfreeze.next_update_due(incident) == promised
+    later(93)
+    assert cadence.check() == 1
+    assert cadence.check() == 0
+
+
+@pytest.mark.parametrize("night", ["2026-03-29T00:40:00Z", "2026-10-25T00:40:00Z", "2026-10-25T01:10:00Z"])
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "UTC"])
+def test_slots_are_a_cadence_apart_while_the_clocks_change(crew: Crew, zone: str, night: str) -> None:
+    with timezone.override(zone), time_machine.travel(night, tick=False) as hand:
+        incident = make_incident(crew)
+        slots = [issue(incident, crew, NoticeKind.A).next_update_at]
+        for _ in range(4):
+            hand.shift(timedelta(minutes=29))
+            assert cadence.check() == 0
+            hand.shift(timedelta(minutes=1))
+            slots.append(issue(incident, crew, NoticeKind.B, body=f"Word {len(slots)}.").next_update_at)
+
+    assert {after - before for before, after in pairwise(slots)} == {timedelta(minutes=30)}
+    assert reminders(incident) == []
+
+
+# A reminder that comes too late -------------------------------------------------------------------------------------
+
+
+def test_a_reminder_is_not_sent_any_more_once_the_update_is_issued(
+    crew: Crew, later: Shift, smtp_sink: SmtpSink, signed_in: Callable[[Any], Client]
+) -> None:
+    incident = make_incident(crew)
+    later(33)
+    cadence.check()
+    issue(incident, crew, NoticeKind.A)
+
+    [reminder] = reminders(incident)
+    delivery.run(reminder.pk)
+
+    assert smtp_sink.messages == []
+    assert {copy.answer for copy in reminder.deliveries.all()} == {"Not needed: the update was issued first."}
+    assert log.entries_of(incident, Kind.NOTE_ADDED).last().body["sentence"] == delivery.HELD
+    assert completeness.check(incident) == []
+    assert list(Notice.objects.missed_by(crew.commander)) == []
+    page = f"/incidents/{incident.reference}/notices/{reminder.pk}/"
+    shown = signed_in(crew.commander).get(page).content.decode()
+    assert "Not sent <small>the update was issued first</small>" in shown
+    assert "/again/" not in shown
+
+
+def test_a_reminder_that_is_still_true_is_sent_however_late(crew: Crew, later: Shift, smtp_sink: SmtpSink) -> None:
+    incident = make_incident(crew)
+    later(33)
+    cadence.check()
+    later(60 * 5)
+
+    delivery.run(reminders(incident)[0].pk)
+
+    assert len(smtp_sink.messages) == 2
+
+
+def test_an_update_is_sent_however_many_came_after_it(crew: Crew, later: Shift, smtp_sink: SmtpSink) -> None:
+    incident = make_incident(crew)
+    issued = [issue(incident, crew, NoticeKind.A)]
+    for number in range(3):
+        later(30)
+        issued.append(issue(incident, crew, NoticeKind.B, body=f"Word {number}."))
+
+    for notice in reversed(issued):
+        delivery.run(notice.pk)
+
+    assert sorted(message["X-Sequence"] for message in smtp_sink.to("ops@example.test")) == ["1", "2", "3", "4"]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 
 import pytest
 import time_machine
 from django.db.models import F
+from django.db.models.functions import Now
 
 from comms import delivery
 from comms.models import Delivery, DeliveryState, Notice, NoticeState
-from comms.smtp import CUT_OFF, Line, Outcome, Verdict
+from comms.senders import Senders
+from comms.smtp import CUT_OFF, CUTS_IN_A_ROW, Line, Outcome, Verdict
 from incidents import clock
 from incidents.evidence import log
 from incidents.models import EvidenceEntry
@@ -165,7 +168,7 @@ def test_whatever_is_not_certain_goes_out_again_as_the_same_message(
 
     assert set(states(notice).values()) == {"sent"}
     assert set(server.message_ids) == {f"Message-ID: {copy.message_id}" for copy in notice.deliveries.all()}
-    assert {to for to, _ in server.kept} == {"ops@example.test", "board@example.test"}
+    assert {kept.to for kept in server.kept} == {"ops@example.test", "board@example.test"}
     assert len(sent_entries(notice)) == 1
 
 
@@ -181,17 +184,32 @@ def test_a_permanent_refusal_is_not_tried_again(notice: Notice, settings: object
 
 @pytest.mark.parametrize("place", ["banner", "ehlo", "421 banner", "554 banner"])
 def test_a_server_that_cannot_be_used_puts_every_copy_off(notice: Notice, settings: object, place: str) -> None:
-    with hostile_server(settings, place, place) as server:
+    with hostile_server(settings) as server:
+        server.greet = lambda: place
         delivery.run(notice.pk)
 
         assert set(states(notice).values()) == {"queued"}
-        assert server.connections == 1
+        assert server.connections <= settings.MAIL_SENDERS
         assert notice.deliveries.filter(not_before__gt=clock.now(), answer__startswith="The mail server").count() == 2
-        server.script.clear()
+        server.greet = lambda: ""
         make_due(notice)
         delivery.run(notice.pk)
 
     assert set(states(notice).values()) == {"sent"}
+
+
+@pytest.mark.parametrize(("offers", "place"), [((), ""), (("STARTTLS",), "starttls"), (("STARTTLS",), "454 starttls")])
+def test_without_the_encryption_that_is_asked_for_nothing_is_sent(
+    notice: Notice, settings: object, offers: tuple[str, ...], place: str
+) -> None:
+    settings.EMAIL_USE_TLS = True
+    with hostile_server(settings) as server:
+        server.offers, server.greet = offers, lambda: place
+        delivery.run(notice.pk)
+
+    assert server.kept == []
+    assert set(states(notice).values()) == {"queued"}
+    assert notice.deliveries.filter(answer__startswith="The mail server cannot be used: ").count() == 2
 
 
 def test_a_server_that_is_not_there_puts_every_copy_off(notice: Notice, settings: object) -> None:
@@ -203,15 +221,60 @@ def test_a_server_that_is_not_there_puts_every_copy_off(notice: Notice, settings
     assert "Connection refused" in notice.deliveries.first().answer
 
 
-def test_one_connection_carries_all_copies_of_a_run(settings: object) -> None:
-    crew = told_crew(*(f"reader{number}@example.test" for number in range(45)))
+@pytest.mark.parametrize(("senders", "recipients", "connections"), [(1, 45, 1), (4, 45, 4), (4, 2, 2)])
+def test_each_sender_keeps_its_connection_for_a_run(
+    settings: object, senders: int, recipients: int, connections: int
+) -> None:
+    settings.MAIL_SENDERS = senders
+    crew = told_crew(*(f"reader{number}@example.test" for number in range(recipients)))
     notice = issue(make_incident(crew), crew, NoticeKind.A)
 
     with hostile_server(settings) as server:
         delivery.run(notice.pk)
 
-    assert (server.connections, len(server.kept)) == (1, 45)
-    assert len(set(server.message_ids)) == 45
+    assert (server.connections, len(server.kept)) == (connections, recipients)
+    assert len(set(server.message_ids)) == recipients
+
+
+def test_where_the_server_takes_fewer_connections_the_open_ones_carry_everything(settings: object) -> None:
+    crew = told_crew(*(f"reader{number}@example.test" for number in range(30)))
+    notice = issue(make_incident(crew), crew, NoticeKind.A)
+
+    with hostile_server(settings) as server:
+        server.greet = lambda: "421 banner" if server.at_once > 2 else ""
+        delivery.run(notice.pk)
+
+    assert set(states(notice).values()) == {"sent"}
+    assert len(server.kept) == 30
+
+
+def test_a_server_that_stalls_again_and_again_is_left_alone(settings: object) -> None:
+    settings.MAIL_SENDERS = 2
+    crew = told_crew(*(f"reader{number}@example.test" for number in range(20)))
+    notice = issue(make_incident(crew), crew, NoticeKind.A)
+
+    with hostile_server(settings) as server:
+        settings.EMAIL_TIMEOUT = 0.2
+        server.judge = lambda address: "stall data"
+        begun = time.monotonic()
+        delivery.run(notice.pk)
+
+    assert time.monotonic() - begun < 2
+    assert set(states(notice).values()) == {"queued"}
+    assert server.connections == 2 * CUTS_IN_A_ROW
+
+
+def test_one_address_that_stalls_holds_up_nobody_else(settings: object) -> None:
+    crew = told_crew(*(f"reader{number}@example.test" for number in range(30)))
+    notice = issue(make_incident(crew), crew, NoticeKind.A)
+
+    with hostile_server(settings) as server:
+        server.judge = lambda address: "stall rcpt" if address == "reader0@example.test" else ""
+        begun = time.monotonic()
+        delivery.run(notice.pk)
+
+    assert sum(kept.at - begun < 1.5 for kept in server.kept) == 29
+    assert [email for email, state in states(notice).items() if state == "queued"] == ["reader0@example.test"]
 
 
 def test_a_cut_connection_is_opened_again_for_the_next_copy(settings: object) -> None:
@@ -220,6 +283,13 @@ def test_a_cut_connection_is_opened_again_for_the_next_copy(settings: object) ->
 
     assert (first, second) == (Outcome(Verdict.LATER, CUT_OFF), Outcome(Verdict.SENT, ""))
     assert server.connections == 2
+
+
+def test_what_a_sender_cannot_answer_for_is_raised_where_the_run_waits(settings: object) -> None:
+    with hostile_server(settings), Senders(1) as senders:
+        senders.give(Delivery(email="grüße@example.test", content=b""))
+        with pytest.raises(UnicodeEncodeError):
+            senders.ended(seconds=10)
 
 
 # Time ---------------------------------------------------------------------------------------------------------------
@@ -303,23 +373,35 @@ def test_the_sweep_rings_what_is_due_and_what_only_lacks_its_end(crew: Crew) -> 
     assert list(delivery.due()) == []
 
 
-def test_a_batch_that_takes_too_long_is_given_back_unsent(
-    notice: Notice, settings: object, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(delivery, "_SLACK_SECONDS", -1)
-    claimed = delivery.claim(notice.pk, "slow")
+def test_a_run_that_lives_keeps_what_it_has_claimed(settings: object) -> None:
+    settings.MAIL_LEASE_SECONDS, settings.MAIL_SENDERS = 1, 1
+    crew = told_crew(*(f"reader{number}@example.test" for number in range(8)))
+    notice = issue(make_incident(crew), crew, NoticeKind.A)
+    claimed_at = clock.now()
 
-    assert delivery.send(claimed, Line())
+    with hostile_server(settings) as server:
+        server.answers_after_seconds = 0.06
+        delivery.run(notice.pk)
 
-    assert set(states(notice).values()) == {"queued"}
-    assert Delivery.objects.filter(tries__gt=0).count() == 0
+    notice.refresh_from_db()
+    assert len(server.kept) == 8
+    assert notice.rung_at - claimed_at > timedelta(seconds=1)
 
 
-@pytest.mark.parametrize("timeout", [5, 20, 60])
-def test_a_lease_outlives_a_batch_and_one_whole_conversation(settings: object, timeout: int) -> None:
-    settings.EMAIL_TIMEOUT = timeout
+def test_what_waits_for_a_time_that_the_clock_ran_back_from_is_due(notice: Notice, smtp_sink: SmtpSink) -> None:
+    notice.deliveries.update(not_before=Now() + timedelta(hours=1))
+    assert delivery.due().count() == 0
 
-    assert delivery.lease_seconds() >= delivery._SLACK_SECONDS + 10 * timeout
+    Notice.objects.update(issued_at=clock.now() - timedelta(minutes=1))
+    assert list(delivery.due()) == [notice]
+    Notice.objects.update(rung_at=Now() + timedelta(hours=1))
+    assert list(delivery.due()) == [notice]
+    assert len(delivery.claim(notice.pk, "lost")) == 2
+    notice.deliveries.update(lease_until=Now() + timedelta(hours=1))
+    assert delivery.take_back() == 2
+    delivery.run(notice.pk)
+
+    assert set(states(notice).values()) == {"sent"}
 
 
 def test_time_travel_does_not_send_twice(notice: Notice, smtp_sink: SmtpSink) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from email import message_from_bytes
 from email.header import decode_header, make_header
 from email.message import EmailMessage
@@ -11,7 +12,7 @@ from typing import Any, cast
 
 import pytest
 
-from comms import mail
+from comms import delivery, mail
 from comms.models import Delivery, Notice, Recipient
 from incidents.evidence import keys
 from incidents.evidence.note import Statement, opened
@@ -20,6 +21,7 @@ from incidents.terms import Level, NoticeKind
 from tests.comms.test_clean import BREAKING
 from tests.comms.world import issue
 from tests.factories import Crew, make_incident
+from tests.servers.smtp import SmtpSink
 
 pytestmark = pytest.mark.django_db
 
@@ -185,3 +187,25 @@ def test_the_html_part_shows_facts_lists_and_lines() -> None:
         {"line": "A line."},
         {"name": "", "list": ["alone"]},
     ]
+
+
+def test_what_arrives_reads_well_as_plain_text_and_belongs_to_its_thread(crew: Crew, smtp_sink: SmtpSink) -> None:
+    incident = make_incident(crew)
+    for kind in (NoticeKind.A, NoticeKind.B):
+        delivery.run(issue(incident, crew, kind).pk)
+
+    first, second = smtp_sink.to("ops@example.test")
+    assert {message["Auto-Submitted"] for message in (first, second)} == {"auto-generated"}
+    assert {message["X-Incident"] for message in (first, second)} == {incident.reference}
+    assert [message["X-Sequence"] for message in (first, second)] == ["1", "2"]
+    assert (second["In-Reply-To"], second["References"]) == (first["Message-ID"], first["Message-ID"])
+    text = second.get_body(("plain",)).get_content().replace("\r\n", "\n")
+    body, signature = text.split("\n-- \n")
+    notice = Notice.objects.get(kind=NoticeKind.B)
+    assert body.strip() == notice.body.strip()
+    assert body.splitlines()[-1] == f"Next update: {notice.next_update_at:%Y-%m-%d %H:%M} UTC."
+    assert signature.splitlines()[:2] == [
+        f"{incident.reference} · Portarium · L1 Code and config",
+        f"http://127.0.0.1:8000/incidents/{incident.reference}/",
+    ]
+    assert not re.search(r"<\w|&\w+;|{{|None|\[\]", text)

@@ -10,7 +10,7 @@ from typing import Any
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from comms.models import Notice
+from comms.models import Delivery, Notice
 from incidents.models import FreezeException, Incident, RunbookVersion
 from incidents.policy import LEADS
 from incidents.steps import foreign, unfreeze
@@ -53,6 +53,7 @@ def fillings(incident: Incident) -> dict[tuple[str, str], list[Any]]:
         ("lift", "stage"): [stage.key for stage in unfreeze.stages(incident)],
         ("owners", "area"): sorted(LEADS),
         ("notices", "pk"): list(Notice.objects.filter(incident=incident).issued().values_list("pk", flat=True)),
+        ("copies", "copy"): list(Delivery.objects.filter(notice__incident=incident).values_list("pk", flat=True)),
         ("notices", "kind"): [NoticeKind.A.value],
         ("foreign", "seq"): [entry.seq for entry in (*foreign.kept(incident)[:1], *foreign.marks(incident)[:1])],
         ("evidence", "seq"): [1],

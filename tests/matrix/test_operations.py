@@ -28,6 +28,8 @@ pytestmark = [pytest.mark.django_db, pytest.mark.thorough, pytest.mark.timeout(3
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 SCOPES = ("check", "read", "act")
 PATHS = sorted({operation.partition(" ")[2] for operation in OPERATIONS})
+# A signature speaks for its caller, not a token: tests/incidents/api/test_callback.py.
+SIGNED = {"post /attempts/{attempt_id}/callback"}
 # Whatever is not one of a no: done, refused with a sentence, or not what the operation takes.
 TAKEN = {200, 201, 202, 204, 400, 409, 422}
 NO_TOKEN, REVOKED, EXPIRED = "no token", "revoked token", "expired token"
@@ -36,7 +38,7 @@ NO_TOKEN, REVOKED, EXPIRED = "no token", "revoked token", "expired token"
 def test_every_operation_has_a_row() -> None:
     paths = api.get_openapi_schema(path_prefix="/")["paths"]
 
-    assert {f"{method} {path}" for path, found in paths.items() for method in found} == OPERATIONS.keys()
+    assert {f"{method} {path}" for path, found in paths.items() for method in found} - SIGNED == OPERATIONS.keys()
 
 
 @pytest.fixture

@@ -72,6 +72,7 @@ def test_readyz_is_200_once_everything_is_there(client: Client, in_memory_broker
         "triggers": "Evidence is append-only.",
         "evidence": "Each log holds what was signed of it.",
         "workers": "Alive: worker-1.",
+        "dispatch": "Actions may start.",
         "broker": "The broker answers.",
     }
 

@@ -13,9 +13,9 @@ from django.core.management import CommandError, call_command
 
 from comms.models import Recipient
 from incidents import authority, dispatch
-from incidents.admin.connector_forms import problems_of
 from incidents.evidence import completeness, log
 from incidents.models import AuditGrant, Connector, Environment, Product, RosterEntry, Wiring
+from incidents.self_test import problems_of
 from incidents.steps import declare
 from incidents.terms import Level, Role
 from portal.accounts.models import ApiToken, User, digest_of

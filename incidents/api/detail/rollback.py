@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from incidents.api.shapes import Person, person, person_or_none
-from incidents.models import Action, Approval, Attempt, Target
+from incidents.models import Action, Approval, Attempt, Rehearsal, Target
 from incidents.steps import rollback
 from incidents.terms import ActionState, AttemptState, Role, Track
 
@@ -21,6 +21,7 @@ class AttemptRow(BaseModel):
     requested_by: Person
     approved_by: Person | None
     queued_at: datetime
+    not_before: datetime | None = Field(description="Nothing was sent; when it is tried again.")
     started_at: datetime | None
     finished_at: datetime | None
     sentence: str
@@ -31,6 +32,16 @@ class ApprovalRow(BaseModel):
     approved_at: datetime
     expires_at: datetime
     is_valid: bool
+
+
+class RehearsalRow(BaseModel):
+    id: str
+    state: AttemptState
+    by: Person
+    asked_at: datetime
+    finished_at: datetime | None
+    sentence: str
+    is_current: bool = Field(description="It was made of exactly what would run now.")
 
 
 class ActionStatus(BaseModel):
@@ -49,6 +60,7 @@ class ActionStatus(BaseModel):
     result: str
     finished_at: datetime | None
     approvals: list[ApprovalRow]
+    rehearsals: list[RehearsalRow]
     attempts: list[AttemptRow]
     blockers: list[str] = Field(description="Why the caller cannot run it now.")
 
@@ -67,6 +79,7 @@ def action_status(action: Action, target: Target | None, viewer: Any, at: dateti
         needs_second=rollback.needs_second(action),
         spec_digest=digest,
         approvals=[_approval(row, digest, at) for row in action.approvals.all()],
+        rehearsals=[_rehearsal(row, digest) for row in action.rehearsals.all()],
         attempts=[_attempt(row) for row in action.attempts.all()],
         blockers=[] if action.is_settled else rollback.dispatch_blockers(action, viewer, at),
     )
@@ -81,6 +94,18 @@ def _approval(row: Approval, digest: str | None, at: datetime) -> ApprovalRow:
     )
 
 
+def _rehearsal(row: Rehearsal, digest: str | None) -> RehearsalRow:
+    return RehearsalRow(
+        id=str(row.pk),
+        state=AttemptState(row.state),
+        by=person(row.by),
+        asked_at=row.asked_at,
+        finished_at=row.finished_at,
+        sentence=row.sentence,
+        is_current=row.digest == digest,
+    )
+
+
 def _attempt(row: Attempt) -> AttemptRow:
     return AttemptRow(
         id=str(row.pk),
@@ -89,6 +114,6 @@ def _attempt(row: Attempt) -> AttemptRow:
         approved_by=person_or_none(row.approved_by),
         **{
             name: getattr(row, name)
-            for name in ("number", "by_hand", "queued_at", "started_at", "finished_at", "sentence")
+            for name in ("number", "by_hand", "queued_at", "not_before", "started_at", "finished_at", "sentence")
         },
     )

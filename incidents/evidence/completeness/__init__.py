@@ -18,10 +18,13 @@ from incidents.evidence import log
 from incidents.evidence.completeness import configured, declared, delivered, shown, work
 from incidents.evidence.completeness.account import Account, Entry, Gap, Rule
 from incidents.models import (
+    CallbackReceipt,
+    DispatchStop,
     EvidenceChain,
     EvidenceEntry,
     Incident,
     IncidentUserObjectPermission,
+    Rehearsal,
     TargetFence,
     WorkerBeat,
 )
@@ -34,6 +37,9 @@ RULES: list[Rule] = [*declared.RULES, *work.RULES, *shown.RULES, *delivered.RULE
 EXEMPT: dict[type[Model], str] = {
     EvidenceEntry: "It is the log itself, which verify_evidence verifies.",
     IncidentUserObjectPermission: "Derived from memberships, roster and owners; reconcile_permissions compares them.",
+    CallbackReceipt: "So that a message counts once; what it changed stands in its attempt's entries.",
+    DispatchStop: "Its beginning and its end are entries of the global log.",
+    Rehearsal: "Nothing is changed by it; what it showed is an entry.",
     TargetFence: "A counter that only grows; what it gave out stands in each attempt's entry.",
     WorkerBeat: "A sign of life, no act.",
 }

@@ -14,7 +14,8 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.db import DatabaseError, close_old_connections
 
 from incidents import dispatch, tasks
-from incidents.models import Attempt, GateRun
+from incidents.models import GateRun, Rehearsal
+from incidents.steps import attempts
 from incidents.steps.base import Denied, Refused
 from incidents.terms import AttemptState
 
@@ -53,9 +54,11 @@ def sweep() -> None:
 def _round() -> None:
     close_old_connections()
     _tried(sweep)
+    _tried(tasks.follow_all)
     for rows, run in (
-        (Attempt.objects.filter(state=AttemptState.QUEUED).order_by("queued_at"), dispatch.run_attempt),
+        (attempts.waiting(), dispatch.run_attempt),
         (GateRun.objects.filter(state=AttemptState.QUEUED).order_by("asked_at"), dispatch.run_gate),
+        (Rehearsal.objects.filter(state=AttemptState.QUEUED).order_by("asked_at"), dispatch.run_rehearsal),
     ):
         for row_id in _tried(partial(list, rows.values_list("pk", flat=True))) or []:
             _tried(partial(run, row_id))

@@ -3,6 +3,14 @@
 from incidents.steps.rollback.approval import approve, approve_blockers, needs_second, spec_digest, valid_approval
 from incidents.steps.rollback.blockers import dispatch_blockers, is_by_hand, live_attempt, order_blockers
 from incidents.steps.rollback.plan import add_action, fit_plan_to_level, make_plan, open_actions, plan_blockers
+from incidents.steps.rollback.rehearsal import (
+    ask_for_rehearsal,
+    claim_rehearsal,
+    is_rehearsal_alive,
+    rehearsal_objection,
+    rehearse_blockers,
+    settle_rehearsal,
+)
 from incidents.steps.rollback.running import (
     abort,
     abort_blockers,
@@ -20,12 +28,15 @@ __all__ = [
     "add_action",
     "approve",
     "approve_blockers",
+    "ask_for_rehearsal",
+    "claim_rehearsal",
     "complete",
     "complete_blockers",
     "dispatch",
     "dispatch_blockers",
     "fit_plan_to_level",
     "is_by_hand",
+    "is_rehearsal_alive",
     "live_attempt",
     "make_plan",
     "moved",
@@ -33,7 +44,10 @@ __all__ = [
     "open_actions",
     "order_blockers",
     "plan_blockers",
+    "rehearsal_objection",
+    "rehearse_blockers",
     "settle_action",
+    "settle_rehearsal",
     "spec_digest",
     "valid_approval",
     "waive",

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings
-
 from incidents.models import Action, Attempt
 from incidents.models.rollback import HOLDING, LIVE
+from incidents.steps import kill_switch
 from incidents.steps import target as targets
 from incidents.steps.rollback.approval import needs_second, spec_digest, valid_approval
 from incidents.terms import ActionState, AttemptState, ConnectorKind
@@ -19,13 +18,18 @@ def order_blockers(action: Action) -> list[str]:
     return [f"“{earlier}” comes first (stage {earlier.stage})." for earlier in before if not earlier.is_settled]
 
 
-def dispatch_blockers(action: Action, by: Any, at: Any) -> list[str]:
-    """Why the action cannot run now, in the order a person would mend it."""
+def dispatch_blockers(action: Action, by: Any, at: Any, *, instead: bool = False) -> list[str]:
+    """Why the action cannot run now, in the order a person would mend it.
+
+    Args:
+        instead: whether its owner does it by hand, although it has a connector.
+    """
     chosen = targets.current(action.incident)
     if chosen is None or not targets.is_confirmed(chosen):
         return ["The target is not confirmed by its leads yet."]
-    found = _state_blockers(action) + _connector_blockers(action) + _target_key_blockers(action)
-    found += order_blockers(action)
+    by_hand = instead or is_by_hand(action)
+    found = _state_blockers(action) + ([] if by_hand else _connector_blockers(action))
+    found += _target_key_blockers(action, by_hand=by_hand) + order_blockers(action)
     if needs_second(action):
         approval = valid_approval(action, spec_digest(action, chosen), at, for_=by)
         if approval is None:
@@ -46,33 +50,32 @@ def _state_blockers(action: Action) -> list[str]:
 
 
 def _connector_blockers(action: Action) -> list[str]:
-    if action.connector is None or is_by_hand(action):
-        return []
-    if not settings.DISPATCH_ENABLED:
-        return ["Dispatch is switched off for this installation."]
-    return [] if action.connector.enabled else [f"The connector “{action.connector}” is switched off."]
+    if stopped := kill_switch.blockers(action.incident):
+        return stopped
+    is_on = action.connector is not None and action.connector.enabled
+    return [] if is_on else [f"The connector “{action.connector}” is switched off."]
 
 
-def _target_key_blockers(action: Action) -> list[str]:
+def _target_key_blockers(action: Action, *, by_hand: bool) -> list[str]:
     """What else touches the same outside target. A connector waits its turn; nobody acts beside an unknown outcome."""
     others = [o for o in action.incident.actions.all() if o.target_key == action.target_key and o.pk != action.pk]
     held = [live for other in others if (live := live_attempt(other))]
-    return [sentence for live in held for sentence in _beside(action, live)]
+    return [sentence for live in held for sentence in _beside(live, by_hand=by_hand)]
 
 
-def _beside(action: Action, live: Attempt) -> list[str]:
+def _beside(live: Attempt, *, by_hand: bool) -> list[str]:
     if live.state == AttemptState.UNKNOWN:
         return [f"The outcome of “{live.action}” on the same target is unknown: two people decide it first."]
-    if is_by_hand(action) and not live.by_hand and live.state in HOLDING:
+    if by_hand and not live.by_hand and live.state in HOLDING:
         return [f"“{live.action}” is running on the same target: wait for its result."]
     return []
 
 
-def _elsewhere_blockers(action: Action) -> list[str]:
+def elsewhere_blockers(action: Action, *, by_hand: bool) -> list[str]:
     """The same, where another incident touches the target."""
     holding = Attempt.objects.filter(target_key=action.target_key, state__in=HOLDING).select_related("action__incident")
     others = holding.exclude(action__incident=action.incident)
-    return [f"{live.action.incident}: {sentence}" for live in others for sentence in _beside(action, live)]
+    return [f"{live.action.incident}: {sentence}" for live in others for sentence in _beside(live, by_hand=by_hand)]
 
 
 def is_by_hand(action: Action) -> bool:

@@ -9,7 +9,7 @@ from incidents.models import Action, Attempt
 from incidents.steps import event_time
 from incidents.steps.base import Taken, step
 from incidents.steps.rollback.approval import confirmed_target, fresh, spec_digest, valid_approval
-from incidents.steps.rollback.blockers import _elsewhere_blockers, dispatch_blockers, is_by_hand, live_attempt
+from incidents.steps.rollback.blockers import dispatch_blockers, elsewhere_blockers, is_by_hand, live_attempt
 from incidents.steps.text import RESULT
 from incidents.terms import Act, ActionState, AttemptState, Kind, Role
 
@@ -18,9 +18,10 @@ def dispatch(action: Action, *, by: Any) -> Attempt:
     """Start the action: queue it for its connector, or note that its owner begins by hand."""
     with step(action.incident, Act.DISPATCH_ACTION, by=by, owner=Role(action.owner)) as taken:
         action = fresh(taken, action)
-        taken.refuse_if(dispatch_blockers(action, by, taken.at) + _elsewhere_blockers(action))
+        by_hand = is_by_hand(action)
+        taken.refuse_if(dispatch_blockers(action, by, taken.at) + elsewhere_blockers(action, by_hand=by_hand))
         before = action.state
-        attempt = _open_attempt(taken, action, by_hand=is_by_hand(action))
+        attempt = _open_attempt(taken, action, by_hand=by_hand)
         kind = Kind.ACTION_STARTED if attempt.by_hand else Kind.ACTION_QUEUED
         verb = "Begun by hand" if attempt.by_hand else "Queued"
         taken.record(kind, f"{verb}: {action}", **_said_of(attempt), **moved(before, action.state))
@@ -72,7 +73,19 @@ def complete_blockers(action: Action, by: Any, at: Any) -> list[str]:
     live = live_attempt(action)
     if live and not live.by_hand:
         return [f"“{action}” is with its connector: wait for its result or abort it."]
-    return [] if live else dispatch_blockers(action, by, at)
+    return [] if live else dispatch_blockers(action, by, at, instead=True)
+
+
+def evidence_blockers(action: Action) -> list[str]:
+    """Done by hand instead of by its connector, it shows what that would have left: something that came of it."""
+    if is_by_hand(action):
+        return []
+    brought = action.incident.exhibits.filter(subject=f"action:{action.key}")
+    if last := max((attempt.queued_at for attempt in action.attempts.all()), default=None):
+        brought = brought.filter(added_at__gte=last)
+    if brought.exists():
+        return []
+    return [f"“{action}” is done by hand instead of by “{action.connector}”: show it by a file, a link or a text."]
 
 
 def complete(action: Action, *, succeeded: bool, result: str, by: Any, happened_at: datetime | None = None) -> None:
@@ -89,7 +102,7 @@ def complete(action: Action, *, succeeded: bool, result: str, by: Any, happened_
         attempt, before = live_attempt(action), action.state
         begun: dict[str, Any] = {"action": action.key, "attempt": str(attempt.pk)} if attempt else {}
         if attempt is None:
-            taken.refuse_if(_elsewhere_blockers(action))
+            taken.refuse_if(elsewhere_blockers(action, by_hand=True) + evidence_blockers(action))
             attempt = _open_attempt(taken, action, by_hand=True)
             begun = _said_of(attempt)
         attempt.state = AttemptState.SUCCEEDED if succeeded else AttemptState.FAILED

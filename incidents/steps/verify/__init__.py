@@ -1,9 +1,9 @@
 """Step 4, verification gates: run or recorded, passing only for the target and the last change they saw."""
 
+from incidents.steps.lease import TakenOver
 from incidents.steps.verify.exceptions import accept_baseline, accept_risk, baseline_blockers, risk_blockers
 from incidents.steps.verify.phase import begin, begin_blockers, lay_out, reopen_rollback
 from incidents.steps.verify.runs import (
-    TakenOver,
     ask_for_run,
     can_run,
     claim,

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
-
-from django.conf import settings
-from django.db.models import F, Q
-from django.db.models.functions import Now
 
 from incidents import clock
 from incidents.models import Gate, GateRun
 from incidents.models.verify import RUNNING
-from incidents.steps import event_time
+from incidents.steps import event_time, lease
 from incidents.steps.base import Refused, step, store
+from incidents.steps.lease import TakenOver
 from incidents.steps.text import RESULT, kept
 from incidents.steps.verify.standing import fresh, target_of
 from incidents.terms import Act, AttemptState, ConnectorKind, GateOutcome, Kind, Phase
-
-RING_AGAIN_SECONDS = 20
-
-
-class TakenOver(Refused):
-    """Another worker, the sweep, or a person who recorded the gate by hand, was first."""
 
 
 def can_run(gate: Gate) -> bool:
@@ -148,15 +139,8 @@ def evidence_blockers(gate: Gate) -> list[str]:
 
 def claim(run_id: UUID | str, worker: str) -> tuple[GateRun, int] | None:
     """Take a queued gate run; None when someone else has it."""
-    lease = Now() + timedelta(seconds=settings.ATTEMPT_LEASE_SECONDS)
-    run = (
-        GateRun.objects.select_related("gate__incident__product", "gate__connector", "target").filter(pk=run_id).first()
-    )
-    if run is None:
-        return None
-    queued = GateRun.objects.filter(pk=run.pk, state=AttemptState.QUEUED, epoch=run.epoch)
-    won = queued.update(state=AttemptState.LEASED, epoch=F("epoch") + 1, lease_owner=worker[:80], lease_until=lease)
-    return (run, run.epoch + 1) if won else None
+    rows = GateRun.objects.select_related("gate__incident__product", "gate__connector", "target")
+    return lease.claim(rows.filter(pk=run_id), worker)
 
 
 def is_wanted(run: GateRun, epoch: int) -> bool:
@@ -168,8 +152,7 @@ def is_wanted(run: GateRun, epoch: int) -> bool:
     if run.gate.incident.phase == Phase.VERIFYING:
         return True
     with step(run.gate.incident, Act.SETTLE_GATE, by=None) as taken:
-        held = GateRun.objects.filter(pk=run.pk, state=AttemptState.LEASED, epoch=epoch)
-        if not held.update(state=AttemptState.CANCELLED):
+        if not lease.held(run, epoch).update(state=AttemptState.CANCELLED):
             raise TakenOver("This run was taken over.")
         phase = Phase(taken.incident.phase).label.lower()
         taken.record(
@@ -184,9 +167,7 @@ def is_wanted(run: GateRun, epoch: int) -> bool:
 
 
 def is_alive(run: GateRun, epoch: int) -> bool:
-    lease = Now() + timedelta(seconds=settings.ATTEMPT_LEASE_SECONDS)
-    held = GateRun.objects.filter(pk=run.pk, state=AttemptState.LEASED, epoch=epoch)
-    return held.update(lease_until=lease) == 1
+    return lease.renew(lease.held(run, epoch))
 
 
 def settle(run: GateRun, epoch: int, outcome: GateOutcome, sentence: str, **facts: Any) -> bool:
@@ -197,8 +178,7 @@ def settle(run: GateRun, epoch: int, outcome: GateOutcome, sentence: str, **fact
     """
     sentence, facts = kept(sentence), kept(facts)
     with step(run.gate.incident, Act.SETTLE_GATE, by=None) as taken:
-        held = GateRun.objects.filter(pk=run.pk, state=AttemptState.LEASED, epoch=epoch)
-        written = held.update(
+        written = lease.held(run, epoch).update(
             state=AttemptState.SUCCEEDED, outcome=outcome, sentence=sentence[:RESULT], recorded_at=taken.at, **facts
         )
         if not written:
@@ -217,11 +197,8 @@ def settle(run: GateRun, epoch: int, outcome: GateOutcome, sentence: str, **fact
 
 
 def due() -> Any:
-    long_ago = Now() - timedelta(seconds=RING_AGAIN_SECONDS)
-    queued = GateRun.objects.filter(state=AttemptState.QUEUED)
-    return queued.filter(Q(rung_at=None, asked_at__lt=long_ago) | Q(rung_at__lt=long_ago))
+    return lease.due(GateRun)
 
 
 def sweep() -> int:
-    lapsed = GateRun.objects.filter(state=AttemptState.LEASED, lease_until__lt=Now())
-    return lapsed.update(state=AttemptState.QUEUED, lease_owner="", rung_at=None)
+    return lease.sweep(GateRun)

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import html
 import json
+from contextlib import closing
 from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
 
+from incidents.admin.connector_examples import EXAMPLES
 from incidents.models import Connector, Wiring
+from incidents.self_test import problems_of
+from incidents.terms import ConnectorKind
 from tests.factories import ProductFactory
 from tests.incidents.admin.given import address, clerk, configured, filled
+from tests.incidents.connectors.cases import GITHUB as GITHUB_CASE
+from tests.incidents.connectors.stubs.base import TOKEN
+from tests.incidents.connectors.stubs.github import GitHub
 
 pytestmark = pytest.mark.django_db
 
 ALLOWED = {"argv": ["/bin/echo", "{target}"], "arguments": {"target": {"pattern": "[a-z0-9]+"}}}
+
+GITHUB = '{"url": "https://ci.example.test", "repository": "acme/app", "workflow": "back.yml", "ref": "main"}'
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +36,7 @@ def _operator(settings: Any) -> None:
 def asked(**changes: Any) -> dict[str, Any]:
     config = json.dumps({"url": "https://ci.example.test/hooks/s3cret-path"})
     fields = {"name": "Deployer", "kind": "webhook", "config": config, "secret": "env:DEPLOY_SECRET"}
-    return {**fields, "deadline_seconds": "120", "enabled": "on", **changes}
+    return {**fields, "deadline_seconds": "120", "max_parallel": "4", "enabled": "on", **changes}
 
 
 def test_a_connector_is_made_and_on_record_without_what_may_be_secret() -> None:
@@ -48,6 +59,7 @@ def test_a_connector_is_made_and_on_record_without_what_may_be_secret() -> None:
             "config": {"url": "ci.example.test:443/…"},
             "secret": "set",
             "deadline_seconds": 120,
+            "max_parallel": 4,
             "enabled": True,
         },
     }
@@ -69,6 +81,9 @@ def test_a_connector_is_made_and_on_record_without_what_may_be_secret() -> None:
         ({"secret": ""}, "A webhook is signed"),
         ({"secret": "whsec_aVeryRealSecret"}, "never the secret itself"),
         ({"deadline_seconds": "0"}, "greater than or equal to 1"),
+        ({"max_parallel": "0"}, "greater than or equal to 1"),
+        ({"kind": "github", "config": '{"repository": "app"}'}, "workflow must be set."),
+        ({"kind": "github", "config": GITHUB, "secret": ""}, "GitHub needs a token"),
         ({"kind": "telepathy"}, "Select a valid choice."),
     ],
 )
@@ -164,11 +179,66 @@ def test_the_self_test_says_what_check_says(settings: Any, monkeypatch: pytest.M
     settings.OUTBOUND_HOSTS = []
     lost = client.post(test, follow=True).content.decode()
 
-    assert "DEPLOY_SECRET is not set in the environment of the web process" in missing
+    assert "DEPLOY_SECRET is not set in the environment of this process; the worker needs it as well." in missing
     assert "The signing secret must be whsec_" in short
     assert "“Deployer” is configured as it should be. Nothing was sent." in fine
     assert "example.test:443 is not in LASTGOOD_OUTBOUND_HOSTS; the operator has to add it there." in lost
     assert len(configured()) == 1
+
+
+def test_the_page_shows_an_example_of_each_kind_that_its_own_check_takes(settings: Any) -> None:
+    _, client = clerk()
+    settings.OUTBOUND_HOSTS = ["*.example.org", "api.github.com"]
+    settings.COMMANDS = {"roll-back": {"argv": ["/bin/echo"]}}
+
+    page = html.unescape(client.get(address(Connector, "add")).content.decode())
+
+    for kind, (config, sentence) in EXAMPLES.items():
+        assert json.dumps(config, indent=2, ensure_ascii=False) in page
+        assert sentence in page
+        assert problems_of(kind, config, "env:ANY") == []
+    assert set(EXAMPLES) == set(ConnectorKind)
+
+
+@pytest.mark.parametrize("asked_by", ["page", "command"])
+def test_a_ci_system_is_asked_and_each_finding_is_shown(
+    asked_by: str, settings: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, client = clerk()
+    monkeypatch.setenv("CI_TOKEN", TOKEN)
+    with closing(GitHub()) as stub:
+        settings.OUTBOUND_HOSTS = settings.OUTBOUND_PRIVATE_HOSTS = [stub.url.removeprefix("http://")]
+        row = make("github", **GITHUB_CASE.config | {"url": stub.url})
+        Connector.objects.update(secret="env:CI_TOKEN")
+        stub.state = "disabled_manually"
+        if asked_by == "page":
+            shown = html.unescape(client.post(address(row, "self-test"), follow=True).content.decode())
+        else:
+            with pytest.raises(SystemExit, match="1"):
+                call_command("connector", "test", row.name)
+            shown = capsys.readouterr().out
+            assert shown.startswith("ok   The token sees the repository.\n")
+            assert "\nFAIL The workflow is switched off (disabled_manually).\n" in shown
+
+    assert "The token sees the repository." in shown
+    assert "The workflow is switched off (disabled_manually)." in shown
+    assert TOKEN not in shown
+    assert {heard.method for heard in stub.heard} == {"GET"}
+
+
+def test_the_command_knows_its_connectors() -> None:
+    make("manual")
+
+    with pytest.raises(CommandError, match=r"^There is no connector “Nobody”\. There is: The manual\.$"):
+        call_command("connector", "test", "Nobody")
+
+
+def test_the_command_is_content_with_what_works(capsys: pytest.CaptureFixture[str]) -> None:
+    make("manual")
+
+    call_command("connector", "test", "The manual")
+
+    assert capsys.readouterr().out == "ok   “The manual” is configured as it should be. Nothing was sent.\n"
 
 
 def make(kind: str, **config: Any) -> Connector:
@@ -219,11 +289,14 @@ def test_a_wiring_is_made_changed_and_removed_on_record() -> None:
         ("command", "3a-redeploy", '{"colour": "red"}', "echo has no argument"),
         ("command", "3a-redeploy", '{"target": 1}', "Every argument is a text."),
         ("command", "boredom", "{}", "Select a valid choice."),
+        ("github", "health", "{}", "A gate is checked by a probe or a command"),
+        ("github", "3a-redeploy", '{"revision": "other"}', "The argument “revision” is fixed by the connector."),
     ],
 )
 def test_a_wiring_that_cannot_work_is_refused(kind: str, key: str, arguments: str, sentence: str) -> None:
     _, client = clerk()
-    connector = make(kind, **({"command": "echo"} if kind == "command" else {}))
+    configs = {"command": {"command": "echo"}, "github": GITHUB_CASE.config}
+    connector = make(kind, **configs.get(kind, {}))
 
     page = client.post(address(Wiring, "add"), wired(key=key, connector=connector.pk, arguments=arguments))
 

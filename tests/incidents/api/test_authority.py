@@ -54,6 +54,7 @@ ACTING: dict[str, Any] = {
     "rollback/plan": None,
     "rollback/actions": WHY | {"track": "3a", "name": "More", "owner": "api_lead", "stage": 1, "destructive": False},
     "rollback/actions/{action}/approve": None,
+    "rollback/actions/{action}/rehearse": None,
     "rollback/actions/{action}/dispatch": None,
     "rollback/actions/{action}/complete": {"succeeded": True, "result": "Done"},
     "rollback/actions/{action}/abort": WHY,

@@ -6,12 +6,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.management import call_command
 
+from incidents import tasks
 from incidents.models import Action, Attempt, Connector, GateRun, Wiring, WorkerBeat
 from incidents.steps import rollback, verify
 from incidents.terms import ActionState, AttemptState, ConnectorKind, GateOutcome, Phase, Role
@@ -23,11 +25,15 @@ NO_BROKER = "redis://127.0.0.1:1/0"
 
 
 @pytest.fixture(autouse=True)
-def _no_bell(monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_bell(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The broker of this test is not there: what is rung is lost at once."""
     from portal.celery import app
 
     monkeypatch.setitem(app.conf, "broker_url", NO_BROKER)
+    monkeypatch.setattr(tasks, "_quiet_until", 0.0)
+    app._after_fork()
+    yield
+    app._after_fork()
 
 
 def wire(crew: Crew, *keys: str) -> None:

@@ -34,3 +34,10 @@ def counter() -> Iterator[Counter]:
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory: Any) -> Authority:
     return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture
+def speaking() -> Iterator[Callable[[Any], Any]]:
+    """Start stubs of outside systems: `speaking(GITHUB)`."""
+    with ExitStack() as stack:
+        yield lambda case: stack.enter_context(closing(case.stub()))

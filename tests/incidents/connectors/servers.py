@@ -47,6 +47,10 @@ class Receiver:
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
         self._thread.start()
 
+    def reply(self, heard: Heard) -> Answer | None:
+        """Say what to answer; None cuts the connection."""
+        return self.answer
+
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         receiver = self
 
@@ -55,13 +59,17 @@ class Receiver:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 receiver.heard.append(Heard(self.command, self.path, headers, body))
-                self.send_response(receiver.answer.status)
-                for name, value in receiver.answer.headers.items():
+                answer = receiver.reply(receiver.heard[-1])
+                if answer is None:
+                    self.close_connection = True
+                    return
+                self.send_response(answer.status)
+                for name, value in answer.headers.items():
                     self.send_header(name, value)
-                self.send_header("Content-Length", str(len(receiver.answer.body)))
+                self.send_header("Content-Length", str(len(answer.body)))
                 self.end_headers()
                 with suppress(OSError):
-                    self.wfile.write(receiver.answer.body)
+                    self.wfile.write(answer.body)
 
             do_GET = do_POST = answer  # noqa: N815 - the names that http.server calls
 

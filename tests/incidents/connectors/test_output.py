@@ -1,5 +1,6 @@
 """What is kept of an output."""
 
+import time
 from hashlib import sha256
 
 import pytest
@@ -62,3 +63,56 @@ def test_a_secret_at_the_edge_of_what_is_kept_is_masked_before_it_is_cut():
 )
 def test_kept_text_can_be_stored_and_shown_anywhere(raw, text):
     assert output.of(raw, 1000 * 10).text == text
+
+
+# So far -------------------------------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.binary(max_size=400), max_size=20), st.sampled_from([2, 10, 64]), st.sampled_from([2, 8, 200]))
+def test_looked_at_meanwhile_it_shows_both_ends_and_changes_nothing(chunks, cap, shown):
+    whole = b"".join(chunks)
+    capture = Capture(cap)
+    for chunk in chunks:
+        capture.feed(chunk)
+
+    looked = capture.so_far(shown)
+
+    room = min(cap // 2, shown // 2) * 2
+    assert (looked.size, looked.dropped, looked.sha256) == (
+        len(whole), max(0, len(whole) - room), sha256(whole).hexdigest(),
+    )  # fmt: skip
+    assert looked.text == output.of(whole, room).text
+    assert capture.finish() == output.of(whole, cap)
+
+
+@pytest.mark.parametrize("cut", range(1, len(SECRET)))
+def test_no_part_of_a_secret_is_shown_before_the_rest_of_it_has_come(cut):
+    capture = Capture(1000, [SECRET])
+
+    capture.feed(b"token " + SECRET[:cut].encode())
+    early = capture.so_far().text
+    capture.feed(SECRET[cut:].encode() + b" and what comes after it, longer than any spelling of it" + b"." * 100)
+
+    assert early == "token "[: len(early)]
+    assert capture.so_far().text.startswith("token [masked] and what comes")
+
+
+def test_it_is_told_once_a_second_and_only_when_there_is_more():
+    told = []
+    capture = Capture(1000)
+    show = output.Show(capture, told.append, every=0.2)
+
+    assert show.pulse() == float("inf")
+    capture.feed(b"one ")
+    assert show.pulse() == float("inf")
+    capture.feed(b"two ")
+    wait = show.pulse()
+    assert 0 < wait <= 0.2
+    assert [found.text for found in told] == ["one "]
+    deadline = time.monotonic() + 5
+    while show.pulse() != float("inf"):
+        assert time.monotonic() < deadline
+
+    assert [found.text for found in told] == ["one ", "one two "]
+    assert show.pulse() == float("inf")
+    assert len(told) == 2

@@ -7,13 +7,22 @@ import pytest
 
 import incidents.connectors
 from incidents.connectors import manual, registry
-from incidents.connectors.base import Limits, NotRunnable
+from incidents.connectors.base import Followed, Limits, NotRunnable, Rehearsed, SelfTested
+from incidents.terms import ConnectorKind
 from tests.incidents.connectors.given import a_job, always
+
+FOLLOWED = {"webhook", "github", "gitlab", "argocd", "jenkins", "awx", "rundeck"}
 
 
 def test_each_kind_has_the_same_two_functions():
-    assert sorted(registry) == ["command", "manual", "webhook"]
+    assert {*registry, ConnectorKind.PROBE} == set(ConnectorKind)
     assert all(callable(kind.check) and callable(kind.run) for kind in registry.values())
+
+
+def test_those_that_run_on_outside_can_be_followed_and_tested():
+    assert {name for name, kind in registry.items() if isinstance(kind, Followed)} == FOLLOWED
+    assert {name for name, kind in registry.items() if isinstance(kind, SelfTested)} == FOLLOWED - {"webhook"}
+    assert {name for name, kind in registry.items() if isinstance(kind, Rehearsed)} == {"command", "argocd", "awx"}
 
 
 def test_work_by_hand_is_never_run():

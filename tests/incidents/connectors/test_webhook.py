@@ -218,7 +218,7 @@ def test_an_attempt_that_was_taken_back_is_not_sent(receiving):
         ({"url": "https://hooks.example.org/", "ref_field": 1}, "ref_field must name a field of the answer."),
         (
             {"url": "https://hooks.example.org/", "verify": False},
-            "There is no setting 'verify' here; it takes idempotent, ref_field, url.",
+            "There is no setting 'verify' here; it takes idempotent, ref_field, status, url, wait_for.",
         ),
     ],
 )

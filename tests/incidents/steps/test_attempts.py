@@ -13,6 +13,7 @@ from incidents import clock
 from incidents.models import Action, Attempt, EvidenceEntry, Incident, Product, Wiring
 from incidents.models.connector import Connector
 from incidents.steps import attempts, declare, roles, rollback
+from incidents.steps.attempts import ending
 from incidents.steps.base import Refused
 from incidents.terms import ActionState, AttemptState, Kind, Level, Phase, Role
 from tests.factories import Crew, make_crew, make_incident
@@ -287,7 +288,7 @@ def test_a_lease_that_was_renewed_is_not_lost() -> None:
     lost = Attempt.objects.get(pk=attempt.pk)
     attempts.is_alive(claimed)
 
-    assert attempts._lose(attempts.Claim(lost.pk, lost.epoch)) is False
+    assert ending._lose(attempts.Claim(lost.pk, lost.epoch)) is False
 
     attempt.refresh_from_db()
     assert attempt.state == AttemptState.STARTED
@@ -297,7 +298,7 @@ def test_a_lease_that_was_renewed_is_not_lost() -> None:
 def test_a_start_that_is_given_back_is_on_record_and_starts_again() -> None:
     _, incident, attempt, claimed = started()
 
-    attempts.give_back(claimed, started=True)
+    attempts.give_back(claimed)
 
     attempt.refresh_from_db()
     entry = incident.chain.entries.latest("seq")
@@ -305,7 +306,7 @@ def test_a_start_that_is_given_back_is_on_record_and_starts_again() -> None:
     assert (entry.kind, entry.sentence.partition(":")[0]) == (Kind.ACTION_QUEUED, "Queued again, nothing was sent")
     assert attempts.claim(attempt.pk, "next") == attempts.Claim(attempt.pk, 2)
     with pytest.raises(attempts.Fenced):
-        attempts.give_back(claimed, started=True)
+        attempts.give_back(claimed)
 
 
 def test_a_connector_that_was_switched_off_starts_nothing() -> None:
@@ -393,3 +394,32 @@ def queued_wired(crew: Crew) -> tuple[Crew, Incident, Attempt]:
     action = incident.actions.get(key="3e-revoke")
     rollback.approve(action, by=crew.commander)
     return crew, incident, rollback.dispatch(action, by=crew[Role.SECURITY_LEAD])
+
+
+def test_what_is_printed_meanwhile_is_written_as_long_as_the_attempt_is_ours() -> None:
+    _, _, attempt, claimed = started()
+
+    assert attempts.report(claimed, "half way", 12)
+    attempt.refresh_from_db()
+    assert (attempt.output, attempt.output_dropped) == ("half way", 12)
+
+    expire(attempt)
+    attempts.sweep()
+
+    assert not attempts.report(claimed, "too late", 0)
+    attempt.refresh_from_db()
+    assert (attempt.state, attempt.output, attempt.output_sha256) == (AttemptState.UNKNOWN, "half way", "")
+
+
+def test_what_an_earlier_start_printed_is_gone_with_the_next() -> None:
+    _, _, attempt, claimed = started()
+    attempts.report(claimed, "half way", 12)
+    attempts.give_back(claimed)
+
+    again = attempts.claim(attempt.pk, "next")
+    assert again
+    attempts.start(again)
+
+    attempt.refresh_from_db()
+    assert (attempt.output, attempt.output_dropped) == ("", 0)
+    assert not attempts.report(claimed, "too late", 0)

@@ -10,9 +10,9 @@ from django.db import transaction
 
 from incidents import clock
 from incidents.models import Attachment, Connector, Wiring
-from incidents.steps import attempts, rollback
+from incidents.steps import attempts, cleanup, kill_switch, rollback
 from incidents.terms import ActionState, AttemptState, Kind, Level, Phase, Role
-from tests.factories import Crew, make_crew, make_incident
+from tests.factories import Crew, UserFactory, make_crew, make_incident
 from tests.incidents.views.pages import Visitor, at, refusals, text_of, told
 
 pytestmark = pytest.mark.django_db
@@ -253,3 +253,106 @@ def run(incident: Any, state: AttemptState, sentence: str) -> None:
         facts = {"output": "first line", "output_dropped": 12, "output_sha256": "ab" * 32, "detail": {"status": 200}}
         attempts.settle(claimed, state, sentence, **facts)
     assert incident.chain.entries.filter(kind__in=[Kind.ACTION_SUCCEEDED, Kind.ACTION_UNKNOWN]).exists()
+
+
+# Ways out -----------------------------------------------------------------------------------------------------------
+
+
+def failed(crew: Crew) -> Any:
+    incident = rolling(crew)
+    approve(incident, crew)
+    at(incident, crew[Role.SECURITY_LEAD]).send("dispatch_action", KEY)
+    attempt = incident.actions.get(key=KEY).attempts.get()
+    attempts.settle(attempts.start(attempts.claim(attempt.pk, "worker")), AttemptState.FAILED, "Vault said no.")
+    return incident
+
+
+def test_a_failed_action_is_run_again_as_a_new_attempt(wired: Crew) -> None:
+    incident = failed(wired)
+    owner = at(incident, wired[Role.SECURITY_LEAD])
+    assert "Run it again" in text_of(owner.open("action", KEY))
+
+    owner.send("dispatch_action", KEY)
+
+    found = incident.actions.get(key=KEY).attempts.order_by("number")
+    assert [(attempt.number, attempt.state) for attempt in found] == [(1, "failed"), (2, "queued")]
+    assert len({attempt.pk for attempt in found}) == 2
+    entry = incident.chain.entries.filter(kind=Kind.ACTION_QUEUED).latest("seq")
+    assert (entry.body["number"], entry.body["old"]) == (2, ActionState.FAILED)
+
+
+@pytest.mark.parametrize("down", ["switched off", "stopped"])
+def test_what_its_connector_cannot_do_is_done_by_hand_and_shown(
+    wired: Crew, down: str, settings: Any, tmp_path: Any
+) -> None:
+    settings.MEDIA_ROOT = tmp_path
+    incident = failed(wired)
+    if down == "switched off":
+        Connector.objects.update(enabled=False)
+    else:
+        kill_switch.stop(by=UserFactory(is_staff=True), reason="Vault is wrong")
+    owner = at(incident, wired[Role.SECURITY_LEAD])
+    page = text_of(owner.open("action", KEY))
+    assert ("is switched off" if down == "switched off" else "Dispatch is stopped: Vault is wrong.") in page
+    assert "Done by hand instead?" in page
+
+    refused = owner.send("complete_action", KEY, succeeded="yes", result="Revoked in the console")
+    name = "“3e Revoke exposed or potentially impacted credentials”"
+    assert refusals(refused) == [f"{name} is done by hand instead of by “Vault”: show it by a file, a link or a text."]
+    owner.send("complete_action", KEY, succeeded="yes", result="Revoked in the console", text="svc-a: revoked 14:02")
+
+    action = incident.actions.get(key=KEY)
+    assert (action.state, action.attempts.last().by_hand) == (ActionState.SUCCEEDED, True)
+    assert incident.chain.entries.latest("seq").body["by_hand"] is True
+
+
+def test_what_was_shown_of_an_earlier_attempt_does_not_show_the_next(wired: Crew) -> None:
+    incident = failed(wired)
+    owner = wired[Role.SECURITY_LEAD]
+    with time_machine.travel(clock.now() - timedelta(minutes=5)):
+        cleanup.attach(incident, f"action:{KEY}", owner=Role.SECURITY_LEAD, by=owner, text="From before")
+
+    response = at(incident, owner).send("complete_action", KEY, succeeded="yes", result="Revoked in the console")
+
+    assert "is done by hand instead of by “Vault”" in refusals(response)[0]
+
+
+def test_a_queued_action_says_what_it_waits_for(wired: Crew) -> None:
+    first = rolling(wired)
+    approve(first, wired)
+    owner = wired[Role.SECURITY_LEAD]
+    at(first, owner).send("dispatch_action", KEY)
+    attempt = first.actions.get(key=KEY).attempts.get()
+    begun = attempts.start(attempts.claim(attempt.pk, "worker"))
+    other = make_crew()
+    hook = Connector.objects.get()
+    Wiring.objects.create(product=other.product, key=KEY, connector=hook, target_key=attempt.target_key)
+    second = rolling(other)
+    approve(second, other)
+    theirs = at(second, other[Role.SECURITY_LEAD])
+    theirs.send("dispatch_action", KEY)
+
+    name = f"“3e Revoke exposed or potentially impacted credentials” of {first}"
+    assert f"{name} runs on the same target: one act at a time." in text_of(theirs.open("action", KEY))
+    attempts.settle(begun, AttemptState.UNKNOWN, "No answer")
+    unknown = f"The outcome of {name} on the same target is unknown: two people decide it first."
+    assert unknown in text_of(theirs.open("action", KEY))
+    assert "after “It was not done” its owner can run it again" in text_of(at(first, owner).open("action", KEY))
+
+
+def test_a_queued_action_says_when_its_connector_is_busy_and_when_it_is_tried_again(wired: Crew) -> None:
+    Connector.objects.update(max_parallel=1)
+    incident = rolling(wired)
+    approve(incident, wired)
+    owner = at(incident, wired[Role.SECURITY_LEAD])
+    owner.send("dispatch_action", KEY)
+    attempt = incident.actions.get(key=KEY).attempts.get()
+    attempts.send_again(attempts.start(attempts.claim(attempt.pk, "w")), "Nothing was sent: connection refused.")
+
+    page = text_of(owner.open("action", KEY))
+    assert "Nothing was sent: connection refused. It is tried again from" in page
+    assert "waits its turn" not in page
+    Connector.objects.update(max_parallel=0)
+    assert "“Vault” runs as many actions as it may at once (0): it waits its turn." in text_of(
+        owner.open("action", KEY)
+    )
