@@ -56,7 +56,7 @@ class Frame:
     beside: list[list[Any]]
 
 
-def frame(user: Any, *waiting: QuerySet[Any], beside: rows.Arm) -> Frame:
+def frame(user: Any, *waiting: QuerySet[Any], beside: rows.Arm | None = None) -> Frame:
     """Read the frame in one statement.
 
     Args:
@@ -70,14 +70,19 @@ def frame(user: Any, *waiting: QuerySet[Any], beside: rows.Arm) -> Frame:
     me = get_user_model().objects.filter(pk=user.pk)
     stop = Subquery(DispatchStop.objects.filter(lifted_at=None).order_by().values("reason")[:1])
     logs = EvidenceChain.objects.filter(incident__in=open_for(user))
-    arms: list[rows.Arm] = [(held, _COLUMNS), (me, [stop, silent, *stuck]), (logs, ["hash"]), beside]
-    measures, [[stopped, *facts]], heads, others = rows.gather(arms)
+    arms: list[rows.Arm] = [
+        (held, _COLUMNS),
+        (me, [stop, silent, *stuck]),
+        (logs, ["hash"]),
+        *([beside] if beside else []),
+    ]
+    measures, [[stopped, *facts]], heads, *others = rows.gather(arms)
     return Frame(
         freezes=_freezes(measures),
         is_work_stuck=bool(facts[0]) and any(facts[1:]),
         heads=tuple(sorted(head for [head] in heads)),
         stopped=stopped,
-        beside=others,
+        beside=others[0] if others else [],
     )
 
 

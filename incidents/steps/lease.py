@@ -1,6 +1,6 @@
 """A worker's hold on a row that waits: taken by one, renewed while it works, given back by the sweep.
 
-Leases are judged by the database's clock (DESIGN §6). The rows have `state`, `epoch`, `lease_owner`, `lease_until` and
+Leases are judged by the clock of the database. The rows have `state`, `epoch`, `lease_owner`, `lease_until` and
 `rung_at`: attempts, gate runs and dry runs.
 """
 

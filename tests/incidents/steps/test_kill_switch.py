@@ -162,6 +162,15 @@ def test_the_back_office_shows_how_it_stands_and_asks_for_a_reason() -> None:
     assert DispatchStop.objects.get().lifted_by == user
 
 
+def test_the_back_office_keeps_it_from_everybody_else(crew: Crew) -> None:
+    client = Client()
+    client.force_login(crew.commander)
+
+    answer = client.post(address(DispatchStop, "switch"), {"act": "stop", "reason": WHY})
+
+    assert (answer.status_code, kill_switch.in_force()) == (302, None)
+
+
 def test_the_command_line_stops_and_resumes(operator: Any, capsys: pytest.CaptureFixture[str]) -> None:
     call_command("dispatch", "stop", "--reason", WHY, "--as", operator.email)
     assert kill_switch.in_force()
