@@ -1,0 +1,230 @@
+"""Each act dies at every point of it (F9): before and after each statement, at each commit, message and connection.
+
+What is left is whole, and asking again finishes it once. Statements are the points that a process can die between, so
+no list of steps can fall behind the code.
+"""
+
+from __future__ import annotations
+
+import mailbox
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from portal.demo.processes import wait_until
+from tests.faults.installation import GROUPS, Installation, Lines
+from tests.faults.invariants import Scenario, bundle_entries, check
+
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
+DONE, ALREADY = (200, 201, 202), 409
+ACTIONS = 70
+
+
+@pytest.fixture
+def doer(portal: Installation) -> Iterator[Lines]:
+    running = Lines("tests.faults.doer", portal.env, portal.places.log("doer"))
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def nobody_works(portal: Installation) -> Iterator[Callable[[], None]]:
+    """No worker takes what is queued until the function is called, or the test has ended."""
+    portal.stop_workers()
+
+    def work() -> None:
+        while len(portal.workers) < GROUPS:
+            portal.start_worker()
+
+    yield work
+    work()
+
+
+class Sweep:
+    """An act on one thing after the other, dying one point later each time; then asked again as a person would."""
+
+    def __init__(self, name: str, doer: Lines) -> None:
+        self.name, self.doer, self.died = name, doer, 0
+        self.answers: list[Any] = []
+
+    def points(self, *acts: dict[str, Any]) -> int:
+        """How many points the last of these acts has; the ones before it warm up what is made once."""
+        for act in acts:
+            said = self.doer.ask(act)
+            assert said["died"] is False, said
+            assert said["value"] is None or said["value"] in DONE, said
+        return len(said["points"])
+
+    def over(self, acts: list[dict[str, Any]], *, of: int = 0, again: bool = True) -> None:
+        """Do each, dying a point later; then ask for it again.
+
+        Args:
+            of: how many points there are, where they are not as many as these acts: they are spread over them.
+        """
+        for number, act in enumerate(acts):
+            die_at = 1 + number * (of or len(acts)) // len(acts)
+            self.died += self.doer.ask(act | {"die_at": die_at})["died"]
+            if again:
+                self.answers.append(self.doer.ask(act)["value"])
+        assert self.died >= 0.9 * len(acts), f"{self.died} of {len(acts)} died: the points are not where they were"
+        assert set(self.answers) <= {*DONE, ALREADY}, Counter(self.answers)
+        sys.stderr.write(f"F9 {self.name}: died at {self.died} points, asked again: {dict(Counter(self.answers))}\n")
+
+
+def post(portal: Installation, path: str, role: str, body: Any = None) -> dict[str, Any]:
+    return {"what": "post", "path": path, "token": portal.tokens[role], "body": body}
+
+
+def spread(portal: Installation, number: int) -> int:
+    """How many of the points are tried: each on SQLite, every other on PostgreSQL, where a process takes its time."""
+    return number if portal.engine == "sqlite" else number // 2
+
+
+def products(portal: Installation, number: int, **how: Any) -> list[dict[str, Any]]:
+    made: list[dict[str, Any]] = portal.hand.do("incidents", number=number, actions=1, connectors=[], **how)
+    return made
+
+
+def verified(portal: Installation, references: list[str]) -> dict[str, Counter[str]]:
+    """The kinds of entries of each incident, whose log and rows hold."""
+    found = {}
+    for reference in references:
+        verdict = portal.ask("GET", f"incidents/{reference}/evidence/verify", "commander").value
+        assert (verdict["code"], verdict["gaps"], verdict["reason"]) == (0, [], ""), verdict
+        found[reference] = Counter(entry["kind"] for entry in bundle_entries(portal, reference))
+    return found
+
+
+def test_declaring_dies_anywhere(portal: Installation, doer: Lines) -> None:
+    def declare(product: str) -> dict[str, Any]:
+        body = {"product": product, "trigger": "regression", "summary": "Lag", "scope_level": "L1"}
+        return post(portal, "incidents", "commander", body)
+
+    sweep = Sweep("declare", doer)
+    number = sweep.points(*[declare(row["product"]) for row in products(portal, 2, at="")])
+    fresh = [row["product"] for row in products(portal, spread(portal, number), at="")]
+    sweep.over([declare(product) for product in fresh], of=number)
+
+    rows = portal.hand.rows("Incident", "product__slug", "reference", product__slug__in=fresh)
+    assert sorted(slug for slug, _ in rows) == sorted(fresh)
+    gates = [portal.ask("GET", f"freeze/{one}/check?operation=merge", "commander").value["decision"] for one in fresh]
+    assert set(gates) == {"deny"}
+    kinds = verified(portal, [reference for _, reference in rows])
+    assert {count["incident.declared"] for count in kinds.values()} == {1}
+
+
+def test_approving_and_dispatching_die_anywhere(
+    portal: Installation, doer: Lines, scenario: Callable[..., Scenario]
+) -> None:
+    found = scenario(number=1, actions=spread(portal, ACTIONS), level="L3")
+    portal.target.seconds = (0.01, 0.02)
+    reference = found.incidents[0]["reference"]
+
+    def act(verb: str, role: str) -> Callable[[str], dict[str, Any]]:
+        return lambda key: post(portal, f"incidents/{reference}/rollback/actions/{key}/{verb}", role)
+
+    keys = found.incidents[0]["actions"]
+    for verb, role in (("approve", "commander"), ("dispatch", "api_lead")):
+        sweep, acts = Sweep(verb, doer), [act(verb, role)(key) for key in keys]
+        number = sweep.points(*acts[:2])
+        assert spread(portal, number) <= len(keys), f"{number} points: too few actions to die at each"
+        sweep.over(acts[2:], of=number)
+    where = {"action__incident__reference": reference}
+    for key, action in portal.hand.rows("Attempt", "id", "action__key", **where):
+        found.acknowledged[str(key)] = (reference, action)
+    found.settled(seconds=60)
+
+    assert check(found, "F9 approved and dispatched").states == {"succeeded": len(keys)}
+    approvals = Counter(key for [key] in portal.hand.rows("Approval", "action__key", **where))
+    assert set(approvals.values()) == {1}
+    assert len(approvals) == len(keys)
+
+
+def test_running_an_action_dies_anywhere(
+    portal: Installation,
+    doer: Lines,
+    scenario: Callable[..., Scenario],
+    nobody_works: Callable[[], None],
+) -> None:
+    connector = {"config": {"url": portal.target.url("a")}, "max_parallel": 1000}
+    found = scenario(number=1, actions=120, connectors=[connector])
+    portal.target.seconds = (0.0, 0.01)
+    for one in found.actions:
+        found.insist(*one)
+    waiting = list(found.acknowledged)
+    portal.flush()
+
+    def run(key: str) -> dict[str, Any]:
+        return {"what": "task", "name": "incidents.tasks.run_attempt", "arguments": [key]}
+
+    sweep = Sweep("run", doer)
+    number = sweep.points(*map(run, waiting[:2]))
+    assert spread(portal, number) <= len(waiting) - 2
+    sweep.over([run(key) for key in waiting[2 : 2 + spread(portal, number)]], of=number, again=False)
+    found.in_work |= {str(key) for [key] in portal.hand.rows("Attempt", "id", state="started")}
+    nobody_works()
+    found.settled(seconds=90)
+
+    result = check(found, "F9 run")
+    assert result.unknown == result.in_work > 10
+    assert result.states["succeeded"] == result.actions - result.unknown
+
+
+def test_lifting_dies_anywhere(portal: Installation, doer: Lines) -> None:
+    stages = ("claims", "dev", "staging", "prod")
+
+    def lift(reference: str, stage: str) -> dict[str, Any]:
+        return post(portal, f"incidents/{reference}/unfreeze/lift", "commander", {"stage": stage})
+
+    sweep = Sweep("unfreeze", doer)
+    [first] = products(portal, 1, at="unfreezing")
+    number = sweep.points(lift(first["reference"], "claims"), lift(first["reference"], "dev"))
+    found = products(portal, 1 + spread(portal, number) // len(stages), at="unfreezing")
+    sweep.over([lift(one["reference"], stage) for one in found for stage in stages], of=number)
+
+    kinds = verified(portal, [one["reference"] for one in found])
+    assert {count["freeze.lifted"] for count in kinds.values()} == {1 + len(stages)}
+    gates = [
+        portal.ask("GET", f"freeze/{one['product']}/check?operation=merge", "commander").value["decision"]
+        for one in found
+    ]
+    assert set(gates) == {"allow"}
+
+
+def test_sending_an_update_dies_anywhere(portal: Installation, doer: Lines, nobody_works: Callable[[], None]) -> None:
+    def issue(reference: str) -> dict[str, Any]:
+        return post(portal, f"incidents/{reference}/notices/A/issue", "communications_owner", {})
+
+    def deliver(notice: str) -> dict[str, Any]:
+        return {"what": "task", "name": "comms.tasks.deliver", "arguments": [notice]}
+
+    def notices(made: list[dict[str, Any]]) -> list[str]:
+        references = [one["reference"] for one in made]
+        return [str(key) for [key] in portal.hand.all_rows("comms.Notice", "id", incident__reference__in=references)]
+
+    issuing, delivering = Sweep("issue", doer), Sweep("deliver", doer)
+    first = products(portal, 2, at="declared", reader="first{}@example.test")
+    number = issuing.points(*[issue(one["reference"]) for one in first])
+    points = delivering.points(*map(deliver, notices(first)))
+    found = products(portal, spread(portal, points), at="declared", reader="reader{}@example.test")
+    issuing.over([issue(one["reference"]) for one in found], of=number)
+    portal.flush()
+    delivering.over([deliver(notice) for notice in notices(found)], of=points, again=False)
+    nobody_works()
+
+    wanted = {f"reader{place}@example.test" for place in range(len(found))}
+    done = wait_until(lambda: wanted <= set(copies(portal)), seconds=60, every=0.5)
+    assert done, f"no mail for {sorted(wanted - set(copies(portal)))}"
+    assert {reader for reader, ids in copies(portal).items() if len(ids) > 1} == set()
+    verified(portal, [one["reference"] for one in found])
+
+
+def copies(portal: Installation) -> dict[str, set[str]]:
+    """The Message-IDs that each reader got."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for message in mailbox.Maildir(portal.folder / "mail"):
+        found[message["Delivered-To"]].add(message["Message-ID"])
+    return found
