@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+from allauth.account.decorators import secure_admin_login
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.usersessions.models import UserSession
 from django.contrib import admin
 from django.contrib.admin import AdminSite
 from django.db import transaction
@@ -56,5 +60,11 @@ def change_own_password(request: HttpRequest, extra_context: dict[str, Any] | No
 
 
 admin.site.get_app_list = sections  # type: ignore[method-assign]
+# One door: the back office has no sign-in page of its own, which would ask for no second factor.
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
 admin.site.password_change = change_own_password  # type: ignore[method-assign,assignment]
 admin.site.index_title = "Back office"
+
+# Secrets and sessions are nobody's to read or edit here: a person's page has the acts that there are.
+for model in (EmailAddress, Authenticator, UserSession):
+    admin.site.unregister(model)
