@@ -107,6 +107,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "portal.accounts.second_factor.Required",
     "portal.accounts.step_up.StepUp",
 ]
 ROOT_URLCONF = "portal.urls"
@@ -155,7 +156,23 @@ ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_SESSION_REMEMBER = True
 ALLAUTH_TRUSTED_PROXY_COUNT = 1 if SECURE_PROXY_SSL_HEADER else 0
-MFA_PASSKEY_LOGIN_ENABLED = False
+USERSESSIONS_ADAPTER = "portal.accounts.sessions.Adapter"
+MFA_ADAPTER = "portal.accounts.second_factor.Adapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_TOTP_TOLERANCE = 1
+MFA_FORMS = {
+    "authenticate": "portal.accounts.forms.CodeForm",
+    "activate_totp": "portal.accounts.forms.ActivateAppForm",
+    "add_webauthn": "portal.accounts.forms.AddPasskeyForm",
+    "edit_webauthn": "portal.accounts.forms.RenamePasskeyForm",
+}
+# Who must have a second factor: none, staff or all.
+REQUIRE_MFA = env.str("LASTGOOD_REQUIRE_MFA", default="staff" if HTTPS and not DEMO else "none")
+if REQUIRE_MFA not in ("none", "staff", "all"):
+    raise environ.ImproperlyConfigured("LASTGOOD_REQUIRE_MFA is none, staff or all (docs/configuration.md).")
+# What encrypts the secrets of second factors: the first key encrypts, each of them decrypts.
+FACTOR_KEYS = env.list("LASTGOOD_FACTOR_KEYS", default=[SECRET_KEY])
 ANONYMOUS_USER_NAME = None
 GUARDIAN_RAISE_403 = True
 

@@ -17,7 +17,7 @@ pytest_plugins = ["tests.servers.rules", "tests.servers.smtp", "tests.servers.po
 
 @receiver(user_logged_in)
 def a_login_made_by_a_test_is_fresh(request: Any, user: Any, **_: Any) -> None:
-    """`Client.force_login` proves nothing. It counts as a sign-in of this moment, or each test of an act would begin so."""
+    """`Client.force_login` proves nothing. It counts as a sign-in of this moment, so that acts are taken."""
     if not hasattr(request, "allauth"):
         request.session[AUTHENTICATION_METHODS_SESSION_KEY] = [{"method": "mfa", "at": time.time()}]
         request.session["account_authentication_methods_user"] = str(user.pk)

@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from allauth.account.forms import ChangePasswordForm, LoginForm
+from allauth.mfa.base.forms import AuthenticateForm
+from allauth.mfa.totp.forms import ActivateTOTPForm
+from allauth.mfa.webauthn.forms import AddWebAuthnForm, EditWebAuthnForm
 from django import forms
+
+from portal.accounts.second_factor import SingleUse
 
 
 def without_placeholders(form: forms.Form) -> None:
@@ -29,3 +34,39 @@ class PasswordForm(ChangePasswordForm):
         for name, label in (("oldpassword", "Current password"), ("password1", "New password")):
             self.fields[name].label = label
         self.fields["password2"].label = "New password once more"
+
+
+class CodeForm(SingleUse, AuthenticateForm):
+    """The code of the app or a recovery code, on the way in."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        of_code(self)
+
+
+def of_code(form: forms.Form) -> None:
+    without_placeholders(form)
+    code = form.fields["code"]
+    code.label, code.help_text = "Code", "Six digits of your app, or a recovery code."
+    code.widget.attrs |= {"autocomplete": "one-time-code", "inputmode": "numeric", "autofocus": True}
+
+
+class ActivateAppForm(ActivateTOTPForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        of_code(self)
+        self.fields["code"].help_text = "Six digits that the app shows now."
+
+
+class AddPasskeyForm(AddWebAuthnForm):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        name, alone = self.fields["name"], self.fields["passwordless"]
+        name.label, name.help_text = "Name", "So that you tell your keys apart, as “Work laptop”."
+        name.max_length = name.widget.attrs["maxlength"] = 80
+        alone.label, alone.initial = "Sign in with it alone", True
+        alone.help_text = "Without the password: the device then asks for your finger, your face or its PIN."
+
+
+class RenamePasskeyForm(EditWebAuthnForm):
+    name = forms.CharField(label="Name", max_length=80)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import structlog
+from allauth.usersessions.adapter import DefaultUserSessionsAdapter
 from allauth.usersessions.internal.flows.sessions import end_sessions
 from allauth.usersessions.models import UserSession
 from django.contrib import messages
@@ -9,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
+log = structlog.get_logger()
 BROWSERS = {"Edg": "Edge", "OPR": "Opera", "Firefox": "Firefox", "Chrom": "Chrome", "Safari": "Safari"}
 SYSTEMS = {
     "Android": "Android",
@@ -18,6 +21,14 @@ SYSTEMS = {
     "Mac OS": "Mac",
     "Linux": "Linux",
 }
+
+
+class Adapter(DefaultUserSessionsAdapter):
+    def end_sessions(self, sessions: list[UserSession]) -> None:
+        """End them, and say so in the log."""
+        super().end_sessions(sessions)
+        for ended in sessions:
+            log.info("session_ended", person=str(ended.user.public_id), address=ended.ip)
 
 
 def device(user_agent: str) -> str:

@@ -16,7 +16,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
-from portal.accounts import proofs
+from portal.accounts import proofs, second_factor
 
 FRESH_SECONDS = 600
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE")
@@ -31,12 +31,22 @@ ROUTES = {
     "incidents:lift": "lift the freeze",
     "incidents:personal_values": "erase a personal value",
     "account_change_password": "change your password",
+    "mfa_activate_totp": "set up an authenticator app",
+    "mfa_deactivate_totp": "remove your authenticator app",
+    "mfa_add_webauthn": "add a passkey",
+    "mfa_edit_webauthn": "rename a passkey",
+    "mfa_remove_webauthn": "remove a passkey",
+    "mfa_view_recovery_codes": "see your recovery codes",
+    "mfa_download_recovery_codes": "download your recovery codes",
+    "mfa_generate_recovery_codes": "make new recovery codes",
 }
 # Every form of the back office: connectors, secrets, tokens, people, rosters.
 NAMESPACES = {"admin": "change something in the back office"}
 EXCEPT = frozenset({"admin:login", "admin:logout", "admin:password_change"})
-# Pages that show a secret: reading them asks as well.
-ALSO_READING: frozenset[str] = frozenset()
+# Pages that show a secret, or begin what must not be interrupted: reading them asks as well.
+ALSO_READING = frozenset(
+    {"mfa_activate_totp", "mfa_add_webauthn", "mfa_view_recovery_codes", "mfa_download_recovery_codes"}
+)
 
 
 def asked_for(route: Any, method: str | None) -> str:
@@ -57,7 +67,7 @@ def is_fresh(request: HttpRequest) -> bool:
     ]
     if not recent:
         return False
-    return any(record["method"] == "mfa" for record in recent) or not proofs.has_factor(request.user)
+    return any(record["method"] == "mfa" for record in recent) or not second_factor.has(request.user)
 
 
 class StepUp:
@@ -76,12 +86,14 @@ class StepUp:
             if proof.form.is_valid():
                 proof.accept(request)
                 _without_proof(request)
-                return redirect(request.get_full_path()) if _only_reads(request) else None
+                return None if _has_sent_a_form(request) else redirect(request.get_full_path())
+        proofs.challenge(offered, request.user)
         return _page(request, what, offered)
 
 
-def _only_reads(request: HttpRequest) -> bool:
-    return str(request.resolver_match.view_name) in ALSO_READING  # type: ignore[union-attr]
+def _has_sent_a_form(request: HttpRequest) -> bool:
+    """Whether there was something to do: who only read is led back to the page."""
+    return str(request.resolver_match.view_name) not in ALSO_READING or any(_typed(request))  # type: ignore[union-attr]
 
 
 def _without_proof(request: HttpRequest) -> None:

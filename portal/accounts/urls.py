@@ -3,16 +3,43 @@
 from __future__ import annotations
 
 from allauth.account import views as account
-from django.urls import path
+from allauth.mfa.base import views as mfa
+from allauth.mfa.recovery_codes import views as recovery_codes
+from allauth.mfa.totp import views as totp
+from allauth.mfa.webauthn import views as webauthn
+from django.contrib.auth.decorators import login_not_required
+from django.urls import include, path
 from django.views.decorators.http import require_POST
 
 from portal.accounts import sessions
 
+entrance = [
+    path("", account.login, name="account_login"),
+    path("second-factor/", mfa.authenticate, name="mfa_authenticate"),
+    path("passkey/", webauthn.login_webauthn, name="mfa_login_webauthn"),
+]
+two_steps = [
+    path("", mfa.index, name="mfa_index"),
+    path("app/", totp.activate_totp, name="mfa_activate_totp"),
+    path("app/remove/", totp.deactivate_totp, name="mfa_deactivate_totp"),
+    path("passkeys/", webauthn.list_webauthn, name="mfa_list_webauthn"),
+    path("passkeys/add/", webauthn.add_webauthn, name="mfa_add_webauthn"),
+    path("passkeys/<int:pk>/rename/", webauthn.edit_webauthn, name="mfa_edit_webauthn"),
+    path("passkeys/<int:pk>/remove/", webauthn.remove_webauthn, name="mfa_remove_webauthn"),
+    path("recovery-codes/", recovery_codes.view_recovery_codes, name="mfa_view_recovery_codes"),
+    path("recovery-codes/new/", recovery_codes.generate_recovery_codes, name="mfa_generate_recovery_codes"),
+    path("recovery-codes/download/", recovery_codes.download_recovery_codes, name="mfa_download_recovery_codes"),
+]
+own = [
+    path("password/", account.password_change, name="account_change_password"),
+    path("two-step/", include(two_steps)),
+    path("sessions/", sessions.sessions, name="account_sessions"),
+    path("sessions/end-others/", sessions.end_others, name="account_end_other_sessions"),
+    path("sessions/<int:pk>/end/", sessions.end, name="account_end_session"),
+]
 urlpatterns = [
-    path("sign-in/", account.login, name="account_login"),
-    path("sign-out/", require_POST(account.logout), name="account_logout"),
-    path("account/password/", account.password_change, name="account_change_password"),
-    path("account/sessions/", sessions.sessions, name="account_sessions"),
-    path("account/sessions/end-others/", sessions.end_others, name="account_end_other_sessions"),
-    path("account/sessions/<int:pk>/end/", sessions.end, name="account_end_session"),
+    path("sign-in/", include(entrance)),
+    # Also the way back for whoever has given a password and not yet the code.
+    path("sign-out/", login_not_required(require_POST(account.logout)), name="account_logout"),
+    path("account/", include(own)),
 ]
