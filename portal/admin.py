@@ -7,6 +7,7 @@ from typing import Any, cast
 from allauth.account.decorators import secure_admin_login
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
 from allauth.usersessions.models import UserSession
 from django.contrib import admin
 from django.contrib.admin import AdminSite
@@ -66,5 +67,5 @@ admin.site.password_change = change_own_password  # type: ignore[method-assign,a
 admin.site.index_title = "Back office"
 
 # Secrets and sessions are nobody's to read or edit here: a person's page has the acts that there are.
-for model in (EmailAddress, Authenticator, UserSession):
+for model in (EmailAddress, Authenticator, SocialAccount, SocialApp, SocialToken, UserSession):
     admin.site.unregister(model)

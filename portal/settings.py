@@ -71,6 +71,8 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
     "allauth.usersessions",
     "portal",
     "portal.accounts",
@@ -175,6 +177,35 @@ if REQUIRE_MFA not in ("none", "staff", "all"):
 FACTOR_KEYS = env.list("LASTGOOD_FACTOR_KEYS", default=[SECRET_KEY])
 ANONYMOUS_USER_NAME = None
 GUARDIAN_RAISE_403 = True
+
+# Single sign-on ---------------------------------------------------------------------------------------------------
+
+OIDC_SERVER = env.str("LASTGOOD_OIDC_SERVER", default="").rstrip("/")
+OIDC_NAME = env.str("LASTGOOD_OIDC_NAME", default="Single sign-on")
+OIDC_CREATE = env.bool("LASTGOOD_OIDC_CREATE", default=False)
+OIDC_TRUST_EMAILS = env.bool("LASTGOOD_OIDC_TRUST_EMAILS", default=False)
+# A sign-in counts as a proof of the person for ten minutes, so the provider asks the person, not its cookie.
+OIDC_PROMPT = env.str("LASTGOOD_OIDC_PROMPT", default="login")
+SOCIALACCOUNT_ADAPTER = "portal.accounts.single_sign_on.Adapter"
+SOCIALACCOUNT_LOGIN_ON_GET = False
+SOCIALACCOUNT_QUERY_EMAIL = False
+SOCIALACCOUNT_PROVIDERS = {
+    "openid_connect": {
+        "OAUTH_PKCE_ENABLED": True,
+        "AUTH_PARAMS": {"prompt": OIDC_PROMPT} if OIDC_PROMPT else {},
+        "APPS": [
+            {
+                "provider_id": "oidc",
+                "name": OIDC_NAME,
+                "client_id": env.str("LASTGOOD_OIDC_CLIENT_ID", default=""),
+                "secret": env.str("LASTGOOD_OIDC_CLIENT_SECRET", default=""),
+                "settings": {"server_url": OIDC_SERVER},
+            }
+        ]
+        if OIDC_SERVER
+        else [],
+    }
+}
 
 # Database ---------------------------------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from allauth.account.signals import authentication_step_completed, password_chan
 from allauth.core import context
 from allauth.mfa.models import Authenticator
 from allauth.mfa.signals import authentication_failed, authenticator_added
+from allauth.socialaccount.models import SocialAccount
 from django.contrib.auth.signals import user_logged_out, user_login_failed
 from django.db.models.signals import post_delete, post_save
 from django.dispatch import receiver
@@ -86,6 +87,24 @@ def _record(factor: Authenticator, verb: str, *, old: dict[str, str], new: dict[
     sentence = f"Second factor of user {person} {verb}: {FACTORS[factor.type]}"
     configuration.record(sentence, by=_actor(), thing="second factor", identity=person, old=old, new=new)
     _note(f"second_factor_{verb}", factor.user, factor=str(factor.type))
+
+
+@receiver(post_save, sender=SocialAccount)
+def _account_connected(instance: SocialAccount, created: bool, **_: Any) -> None:
+    if created:
+        _record_account(instance, "connected to", old={}, new={"account": instance.provider})
+
+
+@receiver(post_delete, sender=SocialAccount)
+def _account_disconnected(instance: SocialAccount, **_: Any) -> None:
+    _record_account(instance, "disconnected from", old={"account": instance.provider}, new={})
+
+
+def _record_account(account: SocialAccount, verb: str, *, old: dict[str, str], new: dict[str, str]) -> None:
+    person = str(account.user.public_id)
+    sentence = f"Account of the identity provider {verb} user {person}"
+    configuration.record(sentence, by=_actor(), thing="connected account", identity=person, old=old, new=new)
+    _note(f"account_{verb.split()[0]}", account.user)
 
 
 def _actor() -> User | None:

@@ -7,16 +7,23 @@ from allauth.mfa.base import views as mfa
 from allauth.mfa.recovery_codes import views as recovery_codes
 from allauth.mfa.totp import views as totp
 from allauth.mfa.webauthn import views as webauthn
+from allauth.socialaccount.providers.openid_connect import views as oidc
+from allauth.socialaccount.views import login_cancelled
 from django.contrib.auth.decorators import login_not_required
 from django.urls import include, path
 from django.views.decorators.http import require_POST
 
-from portal.accounts import sessions
+from portal.accounts import sessions, single_sign_on
+
+OIDC = {"provider_id": "oidc"}
 
 entrance = [
     path("", account.login, name="account_login"),
     path("second-factor/", mfa.authenticate, name="mfa_authenticate"),
     path("passkey/", webauthn.login_webauthn, name="mfa_login_webauthn"),
+    path("oidc/", single_sign_on.begin, OIDC, name="openid_connect_login"),
+    path("oidc/callback/", oidc.callback, OIDC, name="openid_connect_callback"),
+    path("oidc/cancelled/", login_cancelled, name="socialaccount_login_cancelled"),
 ]
 two_steps = [
     path("", mfa.index, name="mfa_index"),
