@@ -11,6 +11,8 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
+from portal.accounts import throttle
+
 UNKNOWN_ADDRESS = "0.0.0.0"  # noqa: S104 - a web server that listens on a socket file names no peer
 
 
@@ -35,8 +37,18 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def authenticate(self, request: HttpRequest, **credentials: Any) -> Any:
         """The person of these credentials, if they may sign in; one who may not gets the answer of a wrong password."""
-        person = super().authenticate(request, **credentials)
-        return person if person and person.is_active else None
+        with throttle.one_try(request, credentials.get("email", "")) as was_right:
+            person = super().authenticate(request, **credentials)
+            if not person or not person.is_active:
+                return None
+            was_right()
+            return person
+
+    def post_login(self, request: HttpRequest, user: Any, **facts: Any) -> HttpResponse:
+        """Lead on, and know this device from now on."""
+        response: HttpResponse = super().post_login(request, user, **facts)
+        throttle.remember(request, response, user.email)
+        return response
 
     def respond_user_inactive(self, request: HttpRequest, user: Any) -> HttpResponse:
         messages.error(request, "This account may not sign in. An administrator can open it again.")

@@ -6,6 +6,7 @@ import base64
 from collections.abc import Callable
 from typing import Any
 
+from allauth.core import context
 from allauth.core.internal.cryptokit import compare_user_code
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
@@ -17,6 +18,8 @@ from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+
+from portal.accounts import throttle
 
 REAL = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
 
@@ -86,17 +89,20 @@ def spend(authenticator: Authenticator, code: str) -> bool:
 class SingleUse:
     """A form's code counts once; a secret that no key opens any more is a wrong code."""
 
+    user: Any
     authenticator: Authenticator
 
     def clean_code(self) -> str:
-        try:
-            code = str(super().clean_code())  # type: ignore[misc]
-            is_good = self.authenticator.type != Authenticator.Type.TOTP or spend(self.authenticator, code)
-        except InvalidToken:
-            is_good = False
-        if not is_good:
-            raise Adapter().validation_error("incorrect_code")
-        return code
+        with throttle.one_try(context.request, self.user.email) as was_right:
+            try:
+                code = str(super().clean_code())  # type: ignore[misc]
+                is_good = self.authenticator.type != Authenticator.Type.TOTP or spend(self.authenticator, code)
+            except InvalidToken:
+                is_good = False
+            if not is_good:
+                raise Adapter().validation_error("incorrect_code")
+            was_right()
+            return code
 
 
 class Required:
