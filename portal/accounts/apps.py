@@ -6,4 +6,4 @@ class AccountsConfig(AppConfig):
     label = "accounts"
 
     def ready(self) -> None:
-        from portal.accounts import receivers  # noqa: F401
+        from portal.accounts import receivers, session_age  # noqa: F401

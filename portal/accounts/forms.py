@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from allauth.account.forms import ChangePasswordForm, LoginForm
+from allauth.core import context
 from allauth.mfa.base.forms import AuthenticateForm
 from allauth.mfa.totp.forms import ActivateTOTPForm
 from allauth.mfa.webauthn.forms import AddWebAuthnForm, EditWebAuthnForm
 from django import forms
 
+from portal.accounts import throttle
 from portal.accounts.second_factor import SingleUse
 
 
@@ -34,6 +36,12 @@ class PasswordForm(ChangePasswordForm):
         for name, label in (("oldpassword", "Current password"), ("password1", "New password")):
             self.fields[name].label = label
         self.fields["password2"].label = "New password once more"
+
+    def clean_oldpassword(self) -> str:
+        with throttle.one_try(context.request, self.user.email) as was_right:
+            typed = str(super().clean_oldpassword())
+            was_right()
+            return typed
 
 
 class CodeForm(SingleUse, AuthenticateForm):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import structlog
+from allauth.account.adapter import get_adapter
 from allauth.account.authentication import get_authentication_records
 from allauth.account.internal.flows.login import record_authentication
 from allauth.account.signals import authentication_step_completed, password_changed, user_logged_in
@@ -33,8 +34,7 @@ FACTORS = {
 
 
 def _note(event: str, person: Any, **facts: Any) -> None:
-    request = context.request
-    address = request.META.get("REMOTE_ADDR", "") if request else ""
+    address = get_adapter().get_client_ip(context.request) if context.request else ""
     log.info(event, person=str(person.public_id) if person else None, address=address, **facts)
 
 

@@ -10,6 +10,7 @@ from allauth.mfa.webauthn import views as webauthn
 from allauth.socialaccount.providers.openid_connect import views as oidc
 from allauth.socialaccount.views import login_cancelled
 from django.contrib.auth.decorators import login_not_required
+from django.db.transaction import atomic
 from django.urls import include, path
 from django.views.decorators.http import require_POST
 
@@ -25,20 +26,21 @@ entrance = [
     path("oidc/callback/", oidc.callback, OIDC, name="openid_connect_callback"),
     path("oidc/cancelled/", login_cancelled, name="socialaccount_login_cancelled"),
 ]
+# What changes how somebody gets in, and the entry that says so, are one transaction.
 two_steps = [
     path("", mfa.index, name="mfa_index"),
     path("app/", totp.activate_totp, name="mfa_activate_totp"),
-    path("app/remove/", totp.deactivate_totp, name="mfa_deactivate_totp"),
+    path("app/remove/", atomic(totp.deactivate_totp), name="mfa_deactivate_totp"),
     path("passkeys/", webauthn.list_webauthn, name="mfa_list_webauthn"),
-    path("passkeys/add/", webauthn.add_webauthn, name="mfa_add_webauthn"),
+    path("passkeys/add/", atomic(webauthn.add_webauthn), name="mfa_add_webauthn"),
     path("passkeys/<int:pk>/rename/", webauthn.edit_webauthn, name="mfa_edit_webauthn"),
-    path("passkeys/<int:pk>/remove/", webauthn.remove_webauthn, name="mfa_remove_webauthn"),
+    path("passkeys/<int:pk>/remove/", atomic(webauthn.remove_webauthn), name="mfa_remove_webauthn"),
     path("recovery-codes/", recovery_codes.view_recovery_codes, name="mfa_view_recovery_codes"),
-    path("recovery-codes/new/", recovery_codes.generate_recovery_codes, name="mfa_generate_recovery_codes"),
+    path("recovery-codes/new/", atomic(recovery_codes.generate_recovery_codes), name="mfa_generate_recovery_codes"),
     path("recovery-codes/download/", recovery_codes.download_recovery_codes, name="mfa_download_recovery_codes"),
 ]
 own = [
-    path("password/", account.password_change, name="account_change_password"),
+    path("password/", atomic(account.password_change), name="account_change_password"),
     path("two-step/", include(two_steps)),
     path("sessions/", sessions.sessions, name="account_sessions"),
     path("sessions/end-others/", sessions.end_others, name="account_end_other_sessions"),

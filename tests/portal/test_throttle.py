@@ -160,6 +160,16 @@ def test_passwords_are_bounded_in_a_session_as_well() -> None:
     assert [TOO_MANY in page for page in pages] == [False] * 10 + [True]
 
 
+def test_the_old_password_cannot_be_guessed_where_it_is_changed() -> None:
+    client, _ = sign_in(UserFactory())
+    asked = {"oldpassword": "guessed", "password1": "a longer one entirely", "password2": "a longer one entirely"}
+
+    pages = [text_of(client.post("/account/password/", asked)) for _ in range(11)]
+
+    assert ["This is not your current password." in page for page in pages] == [True] * 10 + [False]
+    assert TOO_MANY in pages[-1]
+
+
 def test_a_refused_try_is_in_the_log_without_the_name_that_was_typed(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     attack("mara.secret@example.test", address="10.6.6.6", times=11)
