@@ -170,8 +170,10 @@ MFA_TOTP_TOLERANCE = 1
 MFA_FORMS = {
     "authenticate": "portal.accounts.forms.CodeForm",
     "activate_totp": "portal.accounts.forms.ActivateAppForm",
-    "add_webauthn": "portal.accounts.forms.AddPasskeyForm",
-    "edit_webauthn": "portal.accounts.forms.RenamePasskeyForm",
+    "login_webauthn": "portal.accounts.passkeys.SignInForm",
+    "authenticate_webauthn": "portal.accounts.passkeys.SecondStepForm",
+    "add_webauthn": "portal.accounts.passkeys.AddForm",
+    "edit_webauthn": "portal.accounts.passkeys.RenameForm",
 }
 # Who must have a second factor: none, staff or all.
 REQUIRE_MFA = env.str("LASTGOOD_REQUIRE_MFA", default="staff" if HTTPS and not DEMO else "none")

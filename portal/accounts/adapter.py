@@ -6,6 +6,7 @@ from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -13,7 +14,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from portal.accounts import throttle
 
-UNKNOWN_ADDRESS = "0.0.0.0"  # noqa: S104 - a web server that listens on a socket file names no peer
+UNKNOWN_ADDRESS = "0.0.0.0"  # noqa: S104 - who listens on a socket file names no peer, and a proxy may send nonsense
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -58,4 +59,7 @@ class AccountAdapter(DefaultAccountAdapter):
         return reverse("account_sessions")
 
     def get_client_ip(self, request: HttpRequest) -> str:
-        return str(super().get_client_ip(request)) if request.META.get("REMOTE_ADDR") else UNKNOWN_ADDRESS
+        try:
+            return str(super().get_client_ip(request))
+        except PermissionDenied:
+            return UNKNOWN_ADDRESS

@@ -8,7 +8,6 @@ from allauth.account.forms import ChangePasswordForm, LoginForm
 from allauth.core import context
 from allauth.mfa.base.forms import AuthenticateForm
 from allauth.mfa.totp.forms import ActivateTOTPForm
-from allauth.mfa.webauthn.forms import AddWebAuthnForm, EditWebAuthnForm
 from django import forms
 
 from portal.accounts import throttle
@@ -64,17 +63,3 @@ class ActivateAppForm(ActivateTOTPForm):
         super().__init__(*args, **kwargs)
         of_code(self)
         self.fields["code"].help_text = "Six digits that the app shows now."
-
-
-class AddPasskeyForm(AddWebAuthnForm):
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        name, alone = self.fields["name"], self.fields["passwordless"]
-        name.label, name.help_text = "Name", "So that you tell your keys apart, as “Work laptop”."
-        name.max_length = name.widget.attrs["maxlength"] = 80
-        alone.label, alone.initial = "Sign in with it alone", True
-        alone.help_text = "Without the password: the device then asks for your finger, your face or its PIN."
-
-
-class RenamePasskeyForm(EditWebAuthnForm):
-    name = forms.CharField(label="Name", max_length=80)

@@ -10,11 +10,11 @@ from allauth.account.forms import ReauthenticateForm
 from allauth.account.internal.flows.reauthentication import reauthenticate_by_password
 from allauth.mfa.base.forms import ReauthenticateForm as ReauthenticateByCodeForm
 from allauth.mfa.models import Authenticator
-from allauth.mfa.webauthn.forms import ReauthenticateWebAuthnForm
 from allauth.mfa.webauthn.internal.auth import begin_authentication
 from django import forms
 from django.http import HttpRequest
 
+from portal.accounts import passkeys
 from portal.accounts.forms import of_code, without_placeholders
 from portal.accounts.second_factor import REAL, SingleUse
 
@@ -66,7 +66,7 @@ def _by_code(request: HttpRequest, kinds: set[str]) -> list[Proof]:
 def _by_passkey(request: HttpRequest, kinds: set[str]) -> list[Proof]:
     if Authenticator.Type.WEBAUTHN not in kinds:
         return []
-    form: Any = _form(ReauthenticateWebAuthnForm, request, "credential")
+    form: Any = _form(passkeys.ProofForm, request, "credential")
     return [Proof("passkey", form, lambda _: form.save())]
 
 
