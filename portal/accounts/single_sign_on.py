@@ -48,6 +48,10 @@ class Adapter(DefaultSocialAccountAdapter):
     def is_open_for_signup(self, request: HttpRequest, sociallogin: Any) -> bool:
         return False
 
+    def list_apps(self, request: HttpRequest, provider: str | None = None, client_id: str | None = None) -> list[Any]:
+        """The provider of the settings alone: a row that somebody put into the table vouches for nobody."""
+        return [app for app in super().list_apps(request, provider, client_id) if app.pk is None]
+
     def on_authentication_error(
         self, request: HttpRequest, provider: Any, error: Any = None, exception: Any = None, extra_context: Any = None
     ) -> None:

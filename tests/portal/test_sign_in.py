@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from allauth.socialaccount.models import SocialApp
 from allauth.usersessions.models import UserSession
 from django.contrib.sessions.models import Session
 from django.test import Client
@@ -85,6 +86,14 @@ def test_the_back_office_has_no_sign_in_page_of_its_own() -> None:
     assert (answer.status_code, answer["Location"]) == (302, "/sign-in/?next=%2Fadmin%2F")
     client, _ = sign_in(UserFactory())
     assert client.get("/admin/login/").status_code == 403
+
+
+def test_a_provider_that_was_put_into_the_table_is_none() -> None:
+    settings = {"server_url": "http://127.0.0.1:9"}
+    SocialApp.objects.create(provider="openid_connect", provider_id="oidc", name="x", client_id="x", settings=settings)
+
+    assert "Single sign-on" not in text_of(Client().get("/sign-in/"))
+    assert Client().post("/sign-in/oidc/").status_code == 404
 
 
 # Sessions -------------------------------------------------------------------------------------------------------------
