@@ -11,10 +11,10 @@ from allauth.socialaccount.providers.openid_connect import views as oidc
 from allauth.socialaccount.views import login_cancelled
 from django.contrib.auth.decorators import login_not_required
 from django.db.transaction import atomic
-from django.urls import include, path
+from django.urls import URLPattern, URLResolver, include, path
 from django.views.decorators.http import require_POST
 
-from portal.accounts import sessions, single_sign_on
+from portal.accounts import password, sessions, single_sign_on
 
 OIDC = {"provider_id": "oidc"}
 
@@ -39,8 +39,8 @@ two_steps = [
     path("recovery-codes/new/", atomic(recovery_codes.generate_recovery_codes), name="mfa_generate_recovery_codes"),
     path("recovery-codes/download/", recovery_codes.download_recovery_codes, name="mfa_download_recovery_codes"),
 ]
-own = [
-    path("password/", atomic(account.password_change), name="account_change_password"),
+own: list[URLPattern | URLResolver] = [
+    path("password/", password.change, name="account_change_password"),
     path("two-step/", include(two_steps)),
     path("sessions/", sessions.sessions, name="account_sessions"),
     path("sessions/end-others/", sessions.end_others, name="account_end_other_sessions"),

@@ -2,9 +2,14 @@
 // The ceremony itself is allauth's; the button's form holds the credential, data-options names the script with the server's challenge.
 (() => {
   const forms = window.allauth?.webauthn?.forms;
-  const can = forms && window.PublicKeyCredential;
+  // A passkey belongs to a host name: there is none for 127.0.0.1.
+  const can = forms && window.PublicKeyCredential && !/^[\d.]+$|^\[/.test(location.hostname);
   for (const button of document.querySelectorAll("[data-passkey]")) {
-    if (!can) continue;
+    if (!can) {
+      if (button.dataset.passkey === "login") button.form.hidden = true;
+      for (const note of document.querySelectorAll("[data-passkey-impossible]")) note.hidden = false;
+      continue;
+    }
     button.disabled = false;
     const form = button.form;
     const ids = { credential: form.querySelector("[name$=credential]").id, data: button.dataset.options };

@@ -13,6 +13,7 @@ from tests.e2e.looking import faults
 from tests.e2e.someone import PASSWORD, Someone
 from tests.factories import Crew, make_incident
 from tests.portal.test_second_factor import with_app
+from tests.portal.test_throttle import attack
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -48,7 +49,7 @@ def add_passkey(page: Page) -> None:
     assert "/recovery-codes/" in page.url
 
 
-def test_a_passkey_signs_in_alone_and_answers_the_step_up(crew: Crew, with_device: Callable[..., Page]) -> None:
+def test_a_passkey_signs_in_under_attack_and_answers_the_step_up(crew: Crew, with_device: Callable[..., Page]) -> None:
     incident = make_incident(crew, accepted=False)
     lead = crew[Role.API_LEAD]
     page = with_device(lead)
@@ -57,6 +58,7 @@ def test_a_passkey_signs_in_alone_and_answers_the_step_up(crew: Crew, with_devic
     assert (key.wrap().name, key.wrap().is_passwordless) == ("Work laptop", True)
 
     page.context.clear_cookies()
+    assert attack(lead.email, address="10.0.0.1", times=11)[-1] == "refused"
     page.goto(f"/sign-in/?next=/incidents/{incident.reference}/roles/")
     with page.expect_navigation(url="**/roles/"):
         page.get_by_role("button", name="Sign in with a passkey").click()
@@ -93,6 +95,17 @@ def test_a_passkey_that_does_not_come_is_said_in_the_page(open_page: Callable[..
     page.get_by_role("button", name="Sign in with a passkey").click()
 
     page.get_by_text("No passkey came. Try again, or go another way.").wait_for()
+
+
+def test_an_address_without_a_name_offers_no_passkey_and_says_why(crew: Crew, open_page: Callable[..., Page]) -> None:
+    page = open_page(crew.commander)
+    page.goto("/account/two-step/passkeys/add/")
+
+    page.get_by_text("They need HTTPS and a host name").wait_for()
+    assert page.get_by_role("button", name="Ask this device").is_disabled()
+    stranger = open_page()
+    stranger.goto("/sign-in/")
+    stranger.get_by_role("button", name="Sign in with a passkey").wait_for(state="hidden")
 
 
 @pytest.mark.parametrize("width", [1280, 390])

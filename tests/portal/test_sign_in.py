@@ -12,6 +12,7 @@ from django.test import Client
 from django.urls import NoReverseMatch, reverse
 
 from tests.factories import UserFactory
+from tests.incidents.admin.given import configured
 from tests.incidents.views.pages import text_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("static_folder")]
@@ -152,6 +153,29 @@ def test_a_new_password_ends_every_other_session() -> None:
 
     assert [is_in(here), is_in(other)] == [True, False]
     assert sign_in(person, BETTER)[1].status_code == 302
+
+
+def test_a_changed_password_is_on_record_and_the_password_is_not() -> None:
+    person = UserFactory()
+    client, _ = sign_in(person)
+
+    client.post("/account/password/", {"oldpassword": PASSWORD, "password1": BETTER, "password2": BETTER})
+
+    (entry,) = configured()
+    assert entry.body["new"] == {"password": "changed"}
+    assert entry.actor == {"kind": "user", "id": str(person.public_id)}
+    assert "horse" not in entry.canonical
+
+
+def test_whoever_has_no_password_here_has_no_page_for_it() -> None:
+    person = UserFactory()
+    client, _ = sign_in(person)
+    person.set_unusable_password()
+    person.save()
+    client.force_login(person)
+
+    assert client.get("/account/password/").status_code == 404
+    assert "Password" not in text_of(client.get("/account/sessions/"))
 
 
 def test_whoever_is_deactivated_is_out_on_the_very_next_request() -> None:
