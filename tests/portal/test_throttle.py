@@ -55,7 +55,7 @@ def attack(email: str, *, address: str, times: int = 1) -> list[str]:
     return answers
 
 
-@pytest.mark.thorough(1)
+@pytest.mark.thorough
 def test_a_thousand_tries_from_fifty_addresses_are_bounded_while_the_owner_signs_in() -> None:
     owner = UserFactory()
     device, _ = sign_in(owner)
