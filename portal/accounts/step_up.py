@@ -42,7 +42,7 @@ ROUTES = {
 }
 # Every form of the back office: connectors, secrets, tokens, people, rosters.
 NAMESPACES = {"admin": "change something in the back office"}
-EXCEPT = frozenset({"admin:login", "admin:logout", "admin:password_change"})
+EXCEPT = frozenset({"admin:login", "admin:logout"})
 # Pages that show a secret, or begin what must not be interrupted: reading them asks as well.
 ALSO_READING = frozenset(
     {"mfa_activate_totp", "mfa_add_webauthn", "mfa_view_recovery_codes", "mfa_download_recovery_codes"}

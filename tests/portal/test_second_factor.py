@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -19,6 +22,7 @@ from django.db import connection
 from django.test import Client
 
 from portal.accounts import second_factor
+from portal.bootstrap.places import ROOT
 from tests.factories import UserFactory, make_crew, make_incident
 from tests.incidents.admin.given import address, clerk, configured
 from tests.incidents.views.pages import at, text_of
@@ -234,6 +238,24 @@ def test_a_secret_that_no_key_opens_is_a_wrong_code_and_no_error(settings: Any) 
 
 
 # Requiring it ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"PUBLIC_URL": "https://lastgood.example"}, "staff"),
+        ({"PUBLIC_URL": "https://lastgood.example", "LASTGOOD_DEMO": "1"}, "none"),
+        ({"PUBLIC_URL": "http://127.0.0.1:8000"}, "none"),
+        ({"PUBLIC_URL": "http://127.0.0.1:8000", "LASTGOOD_REQUIRE_MFA": "all"}, "all"),
+        ({"LASTGOOD_REQUIRE_MFA": "everybody"}, "LASTGOOD_REQUIRE_MFA is none, staff or all"),
+    ],
+)
+def test_who_must_have_a_factor_follows_from_the_address_unless_said(given: dict[str, str], expected: str) -> None:
+    ask = "from django.conf import settings; print(settings.REQUIRE_MFA)"
+    env = {name: value for name, value in os.environ.items() if name != "LASTGOOD_REQUIRE_MFA"} | given
+    done = subprocess.run([sys.executable, "-c", ask], env=env, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert expected in (done.stdout.strip() or done.stderr)
 
 
 @pytest.mark.parametrize(
