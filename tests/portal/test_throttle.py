@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from allauth.usersessions.models import UserSession
 from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.core.cache import cache
 from django.test import Client
@@ -219,6 +220,15 @@ def test_a_session_in_use_ends_after_twelve_hours() -> None:
             held.append(is_in(client))
 
     assert held == [True] * 36 + [False] * 2
+
+
+def test_a_session_says_when_it_was_last_used() -> None:
+    client, _ = sign_in(UserFactory())
+    began = time.time()
+    with time_machine.travel(began + 300):
+        assert is_in(client)
+
+    assert UserSession.objects.get().last_seen_at.timestamp() >= began + 300
 
 
 def test_a_page_that_asks_by_itself_does_not_keep_a_session_alive() -> None:
