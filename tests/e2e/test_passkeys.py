@@ -65,7 +65,7 @@ def test_a_passkey_signs_in_under_attack_and_answers_the_step_up(crew: Crew, wit
 
     stale_session(page)
     page.get_by_role("button", name="Accept").first.click()
-    assert page.get_by_role("heading", name="Confirm that it is you").is_visible()
+    page.get_by_role("heading", name="Confirm that it is you").wait_for()
     with page.expect_navigation():
         page.get_by_role("button", name="Use your passkey").click()
     assert "You are the API" in page.locator("[data-message=success]").inner_text()
@@ -77,11 +77,11 @@ def test_the_password_and_then_the_passkey_let_in(crew: Crew, with_device: Calla
     page.context.clear_cookies()
 
     Someone(crew.commander, page).sign_in()
-    assert page.get_by_role("heading", name="Second factor").is_visible()
+    page.get_by_role("heading", name="Second factor").wait_for()
     with page.expect_navigation(url=lambda url: "sign-in" not in url):
         page.get_by_role("button", name="Use your passkey").click()
 
-    assert page.get_by_role("heading", name="Nothing is frozen").is_visible()
+    page.get_by_role("heading", name="Nothing is frozen").wait_for()
 
 
 def test_a_passkey_that_does_not_come_is_said_in_the_page(open_page: Callable[..., Page], served: Any) -> None:
