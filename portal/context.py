@@ -6,6 +6,7 @@ import hashlib
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.core.cache import cache
 from django.db.models.functions import Now
 from django.http import HttpRequest
@@ -30,7 +31,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
     """Read nothing for a visitor, and for a person only what the page then shows: one statement as a rule."""
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated:
-        return {}
+        return {"single_sign_on": settings.OIDC_NAME if settings.OIDC_SERVER else ""}
     around: Any = SimpleLazyObject(lambda: _read(user))
     return {
         "banner_freezes": SimpleLazyObject(lambda: around.freezes),

@@ -45,7 +45,8 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_NAME = "__Host-session" if HTTPS else "session"
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
-SESSION_COOKIE_AGE = 12 * 3600
+SESSION_COOKIE_AGE = env.int("LASTGOOD_SESSION_HOURS", default=12) * 3600
+SESSION_IDLE_SECONDS = env.int("LASTGOOD_SESSION_IDLE_MINUTES", default=30) * 60
 X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
@@ -67,6 +68,13 @@ CONTENT_SECURITY_POLICY = {
 # Applications -----------------------------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
+    # First, so that the portal's admin can take theirs out of the back office.
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    "allauth.usersessions",
     "portal",
     "portal.accounts",
     "comms",
@@ -97,10 +105,14 @@ MIDDLEWARE = [
     "portal.requests.FormLimit",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "portal.accounts.session_age.SessionAge",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "portal.accounts.second_factor.Required",
+    "portal.accounts.step_up.StepUp",
 ]
 ROOT_URLCONF = "portal.urls"
 WSGI_APPLICATION = "portal.wsgi.application"
@@ -125,7 +137,10 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # Sign-in ----------------------------------------------------------------------------------------------------------
 
 AUTH_USER_MODEL = "accounts.User"
-AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend", "guardian.backends.ObjectPermissionBackend"]
+AUTHENTICATION_BACKENDS = [
+    "allauth.account.auth_backends.AuthenticationBackend",
+    "guardian.backends.ObjectPermissionBackend",
+]
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
@@ -134,11 +149,69 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
-LOGIN_URL = "login"
+LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "incidents:board"
-LOGOUT_REDIRECT_URL = "login"
+LOGOUT_REDIRECT_URL = "account_login"
+ACCOUNT_ADAPTER = "portal.accounts.adapter.AccountAdapter"
+ACCOUNT_FORMS = {"login": "portal.accounts.forms.SignInForm", "change_password": "portal.accounts.forms.PasswordForm"}
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_SESSION_REMEMBER = True
+ALLAUTH_TRUSTED_PROXY_COUNT = 1 if SECURE_PROXY_SSL_HEADER else 0
+# `portal.accounts.throttle` bounds tries: allauth's own limits stand in a cache of each process, and lock owners out.
+ACCOUNT_RATE_LIMITS = MFA_RATE_LIMITS = False
+USERSESSIONS_ADAPTER = "portal.accounts.sessions.Adapter"
+MFA_ADAPTER = "portal.accounts.second_factor.Adapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_TOTP_TOLERANCE = 1
+MFA_FORMS = {
+    "authenticate": "portal.accounts.forms.CodeForm",
+    "activate_totp": "portal.accounts.forms.ActivateAppForm",
+    "login_webauthn": "portal.accounts.passkeys.SignInForm",
+    "authenticate_webauthn": "portal.accounts.passkeys.SecondStepForm",
+    "add_webauthn": "portal.accounts.passkeys.AddForm",
+    "edit_webauthn": "portal.accounts.passkeys.RenameForm",
+}
+# Who must have a second factor: none, staff or all.
+REQUIRE_MFA = env.str("LASTGOOD_REQUIRE_MFA", default="staff" if HTTPS and not DEMO else "none")
+if REQUIRE_MFA not in ("none", "staff", "all"):
+    raise environ.ImproperlyConfigured("LASTGOOD_REQUIRE_MFA is none, staff or all (docs/configuration.md).")
+# What encrypts the secrets of second factors: the first key encrypts, each of them decrypts.
+FACTOR_KEYS = env.list("LASTGOOD_FACTOR_KEYS", default=[SECRET_KEY])
 ANONYMOUS_USER_NAME = None
 GUARDIAN_RAISE_403 = True
+
+# Single sign-on ---------------------------------------------------------------------------------------------------
+
+OIDC_SERVER = env.str("LASTGOOD_OIDC_SERVER", default="").rstrip("/")
+OIDC_NAME = env.str("LASTGOOD_OIDC_NAME", default="Single sign-on")
+OIDC_CREATE = env.bool("LASTGOOD_OIDC_CREATE", default=False)
+OIDC_TRUST_EMAILS = env.bool("LASTGOOD_OIDC_TRUST_EMAILS", default=False)
+# A sign-in counts as a proof of the person for ten minutes, so the provider asks the person, not its cookie.
+OIDC_PROMPT = env.str("LASTGOOD_OIDC_PROMPT", default="login")
+SOCIALACCOUNT_ADAPTER = "portal.accounts.single_sign_on.Adapter"
+SOCIALACCOUNT_LOGIN_ON_GET = False
+SOCIALACCOUNT_QUERY_EMAIL = False
+SOCIALACCOUNT_PROVIDERS = {
+    "openid_connect": {
+        "OAUTH_PKCE_ENABLED": True,
+        "AUTH_PARAMS": {"prompt": OIDC_PROMPT} if OIDC_PROMPT else {},
+        "APPS": [
+            {
+                "provider_id": "oidc",
+                "name": OIDC_NAME,
+                "client_id": env.str("LASTGOOD_OIDC_CLIENT_ID", default=""),
+                "secret": env.str("LASTGOOD_OIDC_CLIENT_SECRET", default=""),
+                "settings": {"server_url": OIDC_SERVER},
+            }
+        ]
+        if OIDC_SERVER
+        else [],
+    }
+}
 
 # Database ---------------------------------------------------------------------------------------------------------
 

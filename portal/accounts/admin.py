@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from allauth.mfa.models import Authenticator
+from allauth.usersessions.internal.flows.sessions import end_sessions
+from allauth.usersessions.models import UserSession
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import UserAdmin
@@ -47,8 +50,24 @@ class PersonAdmin(RecordedAdmin, WithActs, UserAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
+    def own_views(self) -> dict[str, Any]:
+        return {"forget-factors": self.forget_factors}
+
     def acts_of(self, request: HttpRequest, row: Any) -> list[PageAct]:
-        return [PageAct("Set a password", reverse("admin:auth_user_password_change", args=[row.pk]))]
+        acts = [PageAct("Set a password", reverse("admin:auth_user_password_change", args=[row.pk]))]
+        if Authenticator.objects.filter(user=row).exists():
+            acts.append(PageAct("Remove second factors", self.url_of("forget-factors", row), posts=True))
+        return acts
+
+    @method_decorator(require_POST)
+    def forget_factors(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Take away every second factor of a person who has lost theirs; each is on record, and they are signed out."""
+        row = self.found(request, object_id)
+        with transaction.atomic():
+            Authenticator.objects.filter(user=row).delete()
+        end_sessions(request, UserSession.objects.filter(user=row))
+        self.message_user(request, f"{row} has no second factor any more and is signed out everywhere.")
+        return redirect(self.url_of("change", row))
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, change=change, **kwargs)

@@ -105,3 +105,13 @@ class ApiToken(models.Model):
 
     def is_live(self) -> bool:
         return self.revoked_at is None and self.expires_at > timezone.now() and self.user.is_active
+
+
+class Try(models.Model):
+    """One try at a password or a code that was not right, for a quarter of an hour; whose it was stands nowhere."""
+
+    bucket = models.CharField(max_length=64, db_index=True)
+    at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    def __str__(self) -> str:
+        return f"{self.bucket[:8]}… at {self.at:%H:%M:%S}"

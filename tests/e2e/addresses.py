@@ -16,8 +16,19 @@ from incidents.policy import LEADS
 from incidents.steps import foreign, unfreeze
 from incidents.terms import Aspect, NoticeKind
 
-# Other rooms with tests of their own: the back office, what machines read, the demo's extras.
-ELSEWHERE = ("admin/", "api/v1/", "healthz", "readyz", "metrics", "mailbox/", "look/")
+# Other rooms with tests of their own: the back office, sign-in and account, what machines read, the demo's extras.
+ELSEWHERE = (
+    "admin/",
+    "account/",
+    "sign-in/",
+    "sign-out/",
+    "api/v1/",
+    "healthz",
+    "readyz",
+    "metrics",
+    "mailbox/",
+    "look/",
+)
 # There only once somebody has tried the action, or once something of the log is signed.
 ONLY_AFTER_A_TRY = ("/resolve/", "/checkpoint.txt")
 PLACE = re.compile(r"(?P<before>[\w-]+)/<(?P<kind>\w+):(?P<name>\w+)>")

@@ -118,8 +118,8 @@ def test_a_changed_password_is_on_record_as_changed_and_no_more() -> None:
 
     client.post(url, {**another, "password2": "different"})
     client.post(url, another)
-    own = {"old_password": "correct horse battery", "new_password1": f"{WORDS} 3", "new_password2": f"{WORDS} 3"}
-    client.post(reverse("admin:password_change"), own)
+    own = {"oldpassword": "correct horse battery", "password1": f"{WORDS} 3", "password2": f"{WORDS} 3"}
+    client.post(client.get(reverse("admin:password_change"))["Location"], own)
 
     person.refresh_from_db()
     user.refresh_from_db()

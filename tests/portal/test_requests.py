@@ -93,7 +93,7 @@ def test_a_form_of_the_size_that_is_read_comes_through(crew: Crew) -> None:
 def test_the_form_of_a_stranger_is_not_read_and_leaves_no_session(crew: Crew) -> None:
     client = Client()
 
-    answer = client.post(reverse("login"), {"username": TOO_LARGE, "password": "x"})
+    answer = client.post(reverse("account_login"), {"username": TOO_LARGE, "password": "x"})
 
     assert (answer.status_code, dict(client.cookies)) == (400, {})
 
@@ -102,7 +102,7 @@ def test_a_form_without_its_token_is_still_refused(crew: Crew) -> None:
     client = Client(enforce_csrf_checks=True)
     client.force_login(crew.commander)
 
-    assert client.post(reverse("logout")).status_code == 403
+    assert client.post(reverse("account_logout")).status_code == 403
     assert client.get(reverse("incidents:board")).status_code == 200
 
 

@@ -84,9 +84,8 @@ def open_page(browser: "Browser", served: Process, console: Console) -> Iterator
     contexts = []
 
     def open_one(user: object = None, *, width: int = 1280, height: int = 900, scheme: str = "light", **options):
-        context = browser.new_context(
-            base_url=served.url, viewport={"width": width, "height": height}, color_scheme=scheme, **options
-        )
+        options = {"base_url": served.url, "viewport": {"width": width, "height": height}, **options}
+        context = browser.new_context(color_scheme=scheme, **options)
         contexts.append(context)
         if user is not None:
             context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": _session(user), "url": served.url}])

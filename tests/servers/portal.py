@@ -4,6 +4,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -138,20 +139,26 @@ def _empty_queues() -> None:
         broker.flushdb()
 
 
-@pytest.fixture(scope="session")
-def _web(process_env: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+@contextmanager
+def running_web(env: dict[str, str], log: Path) -> Iterator[Process]:
+    """The portal behind its real web server with this environment, at a port of its own."""
     with ports.claimed(ports.any_free()) as port:
         url = f"http://{ports.HOST}:{port}"
         command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", ports.HOST, "--port", str(port)]
         options = ["--blocking-threads", "4", "--no-ws", "portal.wsgi:application"]
-        log = tmp_path_factory.mktemp("web") / "web.log"
-        child = Child("web", [*command, *options], log, process_env | {"PUBLIC_URL": url}).start()
+        child = Child("web", [*command, *options], log, env | {"PUBLIC_URL": url}).start()
         try:
             if not wait_until(lambda: child.has_ended or _is_alive(port), seconds=30) or child.has_ended:
                 pytest.fail(f"The web server does not answer:\n{child.tail(40)}", pytrace=False)
             yield Process(child, url)
         finally:
             child.stop()
+
+
+@pytest.fixture(scope="session")
+def _web(process_env: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    with running_web(process_env, tmp_path_factory.mktemp("web") / "web.log") as web:
+        yield web
 
 
 def _is_alive(port: int) -> bool:

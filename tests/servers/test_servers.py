@@ -84,7 +84,7 @@ def test_engine_names_the_database(engine):
 
 @pytest.mark.browser
 def test_a_page_is_served_to_chromium(browser_page):
-    answer = browser_page.goto(reverse("login"))
+    answer = browser_page.goto(reverse("account_login"))
 
     assert answer.status == 200
 

@@ -175,6 +175,7 @@ def test_an_unknown_outcome_is_decided_by_two_people(wired: Crew) -> None:
     assert "Wait until" in page
 
     with time_machine.travel(clock.now() + timedelta(minutes=10)):
+        owner = at(incident, wired[Role.SECURITY_LEAD])
         assert owner.send("resolve_action", KEY, succeeded="yes", reason="The audit shows it").status_code == 302
         assert "Decide “3e Revoke" in text_of(owner.open("action", KEY))
         at(incident, wired.commander).send("proposal_confirm", incident.proposals.get().pk)
