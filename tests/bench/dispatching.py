@@ -183,11 +183,10 @@ def _say(what: str, value: Any) -> None:
 
 def _planned(number: int) -> list[Any]:
     """Actions of confirmed plans that are ready to be dispatched, the incidents taking turns."""
-    from tests.faults import stagehand
-
     from incidents.models import Action, Connector, Product, Wiring
     from incidents.terms import ConnectorKind, Phase
     from tests.factories import make_incident
+    from tests.faults import stagehand
 
     connector, _ = Connector.objects.get_or_create(
         name="Nobody", defaults={"kind": ConnectorKind.COMMAND, "config": {"command": "none"}, "max_parallel": 30_000}
