@@ -21,7 +21,7 @@ def refresh_locks(options: list[str]) -> int:
     subprocess.run([*venv_with_pip(), "install", "--quiet", "uv"], check=True)
     compile_lock = [
         *(str(PYTHON), "-m", "uv", "pip", "compile", "--quiet", "--universal"),
-        *("--python-version", "3.11", "--generate-hashes", "--no-emit-index-url", "--no-emit-find-links"),
+        *("--python-version", "3.11", "--generate-hashes"),
         *("--custom-compile-command", "python3 manage.py lock", "--cache-dir", str(VENV / "cache" / "uv"), *options),
     ]
     run, test = LOCKS["run"].name, LOCKS["test"].name
