@@ -46,7 +46,7 @@ def test_one_worker_claims_a_queued_attempt_and_every_other_gets_nothing() -> No
     first, second = attempts.claim(attempt.pk, "one"), attempts.claim(attempt.pk, "two")
 
     attempt.refresh_from_db()
-    assert first == attempts.Claim(attempt.pk, 1)
+    assert first == attempts.Claim(attempt.pk, 1, fence=1)
     assert second is None
     assert (attempt.state, attempt.lease_owner) == (AttemptState.LEASED, "one")
 
@@ -83,7 +83,7 @@ def test_a_lapsed_lease_goes_back_to_the_queue() -> None:
     expire(attempt)
 
     assert attempts.sweep() == (1, 0)
-    assert attempts.claim(attempt.pk, "next") == attempts.Claim(attempt.pk, 2)
+    assert attempts.claim(attempt.pk, "next") == attempts.Claim(attempt.pk, 2, fence=2)
 
 
 def test_a_worker_lost_after_the_start_leaves_unknown_and_no_second_run() -> None:
@@ -304,7 +304,7 @@ def test_a_start_that_is_given_back_is_on_record_and_starts_again() -> None:
     entry = incident.chain.entries.latest("seq")
     assert (attempt.state, attempt.started_at) == (AttemptState.QUEUED, None)
     assert (entry.kind, entry.sentence.partition(":")[0]) == (Kind.ACTION_QUEUED, "Queued again, nothing was sent")
-    assert attempts.claim(attempt.pk, "next") == attempts.Claim(attempt.pk, 2)
+    assert attempts.claim(attempt.pk, "next") == attempts.Claim(attempt.pk, 2, fence=2)
     with pytest.raises(attempts.Fenced):
         attempts.give_back(claimed)
 
