@@ -149,7 +149,7 @@ WITH head AS (
   RETURNING id, seq, at, prev, hash)
 INSERT INTO incidents_evidenceentry (chain_id, seq, at, canonical, prev, hash)
 SELECT id, seq, at, %(canonical)s, prev, hash FROM head
-RETURNING id, seq, at"""
+RETURNING id, seq, nullif(at, %(at)s)"""
 
 
 def _write(draft: Draft, ahead: Sequence[prepared.Statement]) -> Place:
@@ -164,10 +164,12 @@ def _at_once(draft: Draft, ahead: Sequence[prepared.Statement]) -> Place:
     """PostgreSQL: head and entry in one statement."""
     terms = {"chain": draft.chain_id, "at": draft.at, "digest": draft.digest, "canonical": draft.canonical}
     if ahead:
-        return Place._make(prepared.answers(*ahead, prepared.Statement(_AT_ONCE, terms))[-1])
-    with prepared.cursor() as cursor:
-        cursor.execute(_AT_ONCE, terms)
-        return Place._make(cursor.fetchone())
+        pk, seq, later = prepared.answers(*ahead, prepared.Statement(_AT_ONCE, terms))[-1]
+    else:
+        with prepared.cursor() as cursor:
+            cursor.execute(_AT_ONCE, terms)
+            pk, seq, later = cursor.fetchone()
+    return Place(pk, seq, later or draft.at)
 
 
 _HEAD = "SELECT seq, hash, at FROM incidents_evidencechain WHERE id = %s"
