@@ -17,7 +17,8 @@ from comms.models import Recipient
 from incidents import configuration
 from incidents.models import AuditGrant, Connector, Environment, Product, RosterEntry, Wiring
 from incidents.terms import ConnectorKind, Role
-from portal.accounts.models import ApiToken, Scope, User, digest_of
+from portal.accounts.models import ApiToken, Scope, User
+from portal.accounts.token import digest_of
 from portal.demo import outside
 from portal.demo.folder import write_privately
 from portal.demo.people import DEPUTY_OF, DOMAIN, PASSWORD, PEOPLE, RECIPIENTS, Person

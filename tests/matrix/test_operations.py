@@ -98,6 +98,14 @@ def test_a_token_of_another_product_finds_nothing_here(world: World) -> None:
     assert {name: status for name, status in found.items() if status not in (403, 404)} == {}
 
 
+def test_a_token_of_another_incident_finds_nothing_here(world: World) -> None:
+    secret = token(world.people[Role.COMMANDER], SCOPES, incident=world.of_mixed.incident)
+
+    found = {name: asked(world.here, *parts(name), secret) for name in OPERATIONS if "{" in name}
+
+    assert {name: status for name, status in found.items() if status not in (403, 404)} == {}
+
+
 def parts(operation: str) -> tuple[str, str]:
     method, _, path = operation.partition(" ")
     return path, method.upper()

@@ -18,7 +18,8 @@ from incidents.models import AuditGrant, Connector, Environment, Product, Roster
 from incidents.self_test import problems_of
 from incidents.steps import declare
 from incidents.terms import Level, Role
-from portal.accounts.models import ApiToken, User, digest_of
+from portal.accounts.models import ApiToken, User
+from portal.accounts.token import digest_of
 from portal.demo import outside, seed
 
 pytestmark = pytest.mark.django_db
