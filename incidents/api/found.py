@@ -23,6 +23,7 @@ class Caller(Protocol):
     """Whose token came with the request, and the product and incident it is bound to."""
 
     user: Any
+    name: str
     product_id: int | None
     incident_id: int | None
 

@@ -13,6 +13,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from ninja.security import HttpBearer
 
+from incidents.api.strict import bound_body
 from portal.accounts import token as form
 from portal.accounts.models import ApiToken, Scope
 from portal.accounts.token import digest_of
@@ -33,9 +34,15 @@ class OutOfScope(Exception):
 class Bearer(HttpBearer):
     """django-ninja's gate: reading needs the scope `read`, every other method the scope `act`, or the one named."""
 
-    def __init__(self, scope: Scope | None = None) -> None:
+    def __init__(self, scope: Scope | None = None, longest: int | None = None) -> None:
+        """The gate.
+
+        Args:
+            longest: how many bytes a body may have, where that is less than everywhere.
+        """
         super().__init__()
         self.scope = scope
+        self.longest = longest
 
     def __call__(self, request: HttpRequest) -> ApiToken:
         return self.authenticate(request)
@@ -44,6 +51,8 @@ class Bearer(HttpBearer):
         """The live token of the request's header; `token`, as django-ninja reads it, is not relied on."""
         found = token_of(request)
         request.user = found.user
+        if self.longest is not None:
+            bound_body(request, self.longest)
         needed = self.scope or (Scope.READ if request.method in SAFE_METHODS else Scope.ACT)
         if needed not in found.scopes:
             raise OutOfScope(f"This token lacks the scope “{needed.value}” ({needed.label.lower()}).")

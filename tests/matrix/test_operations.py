@@ -26,7 +26,7 @@ __all__ = ["static_folder"]
 pytestmark = [pytest.mark.django_db, pytest.mark.thorough, pytest.mark.timeout(300)]
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-SCOPES = ("check", "read", "act")
+SCOPES = ("check", "suggest", "read", "act")
 PATHS = sorted({operation.partition(" ")[2] for operation in OPERATIONS})
 # A signature speaks for its caller, not a token: tests/incidents/api/test_callback.py.
 SIGNED = {"post /attempts/{attempt_id}/callback"}
@@ -65,7 +65,9 @@ def test_everybodys_token_gets_what_the_table_says(world: World) -> None:
     assert not differences, "\n".join(differences)
 
 
-@pytest.mark.parametrize("scopes", [(), ("check",), ("read",), ("act",)], ids=lambda scopes: "+".join(scopes) or "none")
+@pytest.mark.parametrize(
+    "scopes", [(), ("check",), ("suggest",), ("read",), ("act",)], ids=lambda scopes: "+".join(scopes) or "none"
+)
 def test_a_token_does_what_its_scopes_name(world: World, scopes: tuple[str, ...]) -> None:
     secret = token(world.people[Role.COMMANDER], scopes)
     differences = []
