@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -48,7 +49,7 @@ def of_alertmanager(sent: Mapping[str, Any]) -> Told:
     labels, notes = _texts(sent.get("commonLabels")), _texts(sent.get("commonAnnotations"))
     first = alerts[0] if alerts else {}
     name = _title({**_texts(first.get("labels")), **labels}, {**_texts(first.get("annotations")), **notes})
-    told = [_alert(alert) for alert in alerts[:MOST_ALERTS]]
+    told = [_alert(alert, labels) for alert in alerts[:MOST_ALERTS]]
     links = (first.get("generatorURL"), sent.get("externalURL"))
     return Told(
         source=Source.ALERTMANAGER,
@@ -94,14 +95,25 @@ def _title(labels: Mapping[str, str], notes: Mapping[str, str]) -> str:
     return line(f"{name}: {summary}" if name and summary else name or summary, TITLE) or _UNNAMED
 
 
-def _alert(alert: Mapping[str, Any]) -> dict[str, str]:
+def _alert(alert: Mapping[str, Any], common: Mapping[str, str]) -> dict[str, str]:
+    """One alert of the group, with what tells it from the others."""
     labels, notes = _texts(alert.get("labels")), _texts(alert.get("annotations"))
+    own = [f"{name} {labels[name]}" for name in sorted(labels.keys() - common.keys())]
     return {
         "title": _title(labels, notes),
+        "own": line(", ".join(own), VALUE),
         "status": "resolved" if alert.get("status") == "resolved" else "firing",
-        "since": line(alert.get("startsAt"), 40),
+        "since": _moment(alert.get("startsAt")),
         "link": link(alert.get("generatorURL")),
     }
+
+
+def _moment(value: Any) -> str:
+    """A time of RFC 3339 in UTC, to the minute; empty for what is none."""
+    try:
+        return f"{datetime.fromisoformat(line(value, 40)).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    except (ValueError, OverflowError):
+        return ""
 
 
 def _group(sent: Mapping[str, Any], alerts: list[Mapping[str, Any]]) -> Iterable[str]:

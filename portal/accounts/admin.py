@@ -91,16 +91,13 @@ class PersonAdmin(RecordedAdmin, WithActs, UserAdmin):
 @admin.register(ApiToken)
 class TokenAdmin(RecordedAdmin, WithActs):
     form = IssueForm
-    list_display = ("name", "user", "product", "may", "hint", "last_used_at", "expires_at", "is_live")
+    list_display = ("name", "user", "product", "may", "last_used_at", "expires_at", "is_live")
     list_filter = ("product",)
     list_select_related = ("user", "product")
     search_fields = ("name", "user__name", "user__email", "hint")
     fields: ClassVar = (
-        ("name", "user"),
-        ("product", "incident"),
-        ("scopes", "hint"),
-        ("created_at", "expires_at"),
-        ("last_used_at", "revoked_at"),
+        *("name", "user", "product", "incident", "scopes", "hint"),
+        *("created_at", "expires_at", "last_used_at", "revoked_at"),
     )
     unrecorded = frozenset({"digest", "hint", "last_used_at"})
 

@@ -36,11 +36,28 @@ def test_a_notification_is_read() -> None:
     assert told.alerts == [
         {
             "title": "ProjectionLag: Projections are 14 minutes behind",
+            "own": "shard 3",
             "status": "firing",
-            "since": "2026-11-24T14:02:11.123Z",
+            "since": "2026-11-24 14:02 UTC",
             "link": "http://prometheus:9090/graph?g0.expr=lag",
         }
     ]
+
+
+@pytest.mark.parametrize(
+    ("given_at", "shown"),
+    [
+        ("2026-11-24T16:02:11+02:00", "2026-11-24 14:02 UTC"),
+        ("2026-11-24T14:02:11.123456789Z", "2026-11-24 14:02 UTC"),
+        ("0001-01-01T00:00:00+23:59", ""),
+        ("yesterday", ""),
+        (7, ""),
+    ],
+)
+def test_when_an_alert_began_is_told_in_utc(given_at: Any, shown: str) -> None:
+    alert = a_notification()["alerts"][0] | {"startsAt": given_at}
+
+    assert inbound.of_alertmanager(a_notification(alerts=[alert])).alerts[0]["since"] == shown
 
 
 def test_a_label_names_the_runbooks_trigger() -> None:
