@@ -9,10 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from django.db.models import Aggregate, Exists, JSONField, OuterRef, QuerySet, Subquery
+from django.db.models import Aggregate, Exists, JSONField, OuterRef, Q, QuerySet, Subquery
 
 from incidents import clock, policy
-from incidents.models import AuditGrant, CycleOwner, Incident, IncidentUserObjectPermission, Membership, RosterEntry
+from incidents.models import (
+    AuditGrant,
+    CycleOwner,
+    Incident,
+    IncidentUserObjectPermission,
+    Membership,
+    RosterEntry,
+    Suggestion,
+)
 from incidents.terms import Act, Role
 
 _VIEW = "view_incident"
@@ -80,6 +88,23 @@ class _Listed(Aggregate):
 def may_declare(user: Any, product: Any) -> bool:
     """Rollback mode is declared by those who stand ready as Incident Commander of the product."""
     return user.is_active and RosterEntry.objects.filter(product=product, user=user, role=Role.COMMANDER).exists()
+
+
+def visible_suggestions(user: Any) -> QuerySet[Suggestion]:
+    """The suggested declarations a person may know of: of products they may declare for, or all for an audit."""
+    if not (user.is_authenticated and user.is_active):
+        return Suggestion.objects.none()
+    audits = AuditGrant.objects.filter(user=user, expires_at__gt=clock.now())
+    return Suggestion.objects.annotate(may_decide=_ready(user)).filter(Q(may_decide=True) | Exists(audits))
+
+
+def suggestions_to_decide(user: Any) -> QuerySet[Suggestion]:
+    """Those that the person may declare for, or dismiss."""
+    return Suggestion.objects.filter(_ready(user))
+
+
+def _ready(user: Any) -> Exists:
+    return Exists(RosterEntry.objects.filter(product=OuterRef("product"), user=user, role=Role.COMMANDER))
 
 
 def project(incident: Incident) -> None:

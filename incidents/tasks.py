@@ -13,7 +13,7 @@ from kombu.exceptions import OperationalError
 from incidents import dispatch
 from incidents.evidence import checkpoints, keys
 from incidents.models import EvidenceChain, Rehearsal
-from incidents.steps import attempts, following, lease, verify
+from incidents.steps import attempts, following, lease, suggest, verify
 
 log = structlog.get_logger()
 _QUIET_SECONDS = 30
@@ -76,6 +76,7 @@ def sweep() -> None:
     attempts.sweep()
     verify.sweep()
     lease.sweep(Rehearsal)
+    suggest.expire()
     for rows, task in (
         (attempts.due(), run_attempt),
         (verify.due(), run_gate),

@@ -122,6 +122,20 @@ class ScanState(TextChoices):
     UNANSWERED = "unanswered", "The scanner did not answer"
 
 
+class Source(TextChoices):
+    """Which outside system suggests a declaration."""
+
+    ALERTMANAGER = "alertmanager", "Alertmanager"
+    CI = "ci", "CI pipeline"
+
+
+class SuggestionState(TextChoices):
+    WAITING = "waiting", "Waiting"
+    DECLARED = "declared", "Declared"
+    DISMISSED = "dismissed", "Dismissed"
+    EXPIRED = "expired", "Expired"
+
+
 class Priority(TextChoices):
     P0 = "P0", "P0 now"
     P1 = "P1", "P1 next cycle"
@@ -200,6 +214,7 @@ class Kind(TextChoices):
     ROLE_ACCEPTED = "role.accepted", "Role accepted"
     ROLE_HANDED_OVER = "role.handed_over", "Role handed over"
     ROLE_TAKEN_OVER = "role.taken_over", "Role taken over"
+    SUGGESTION_DISMISSED = "suggestion.dismissed", "Suggested declaration dismissed"
     LEVEL_CHANGED = "level.changed", "Scope level changed"
     STOOD_DOWN = "incident.stood_down", "Stood down"
     NOTE_ADDED = "note.added", "Note"

@@ -17,6 +17,7 @@ from incidents.views import (
     runbook,
     stand_down,
     status,
+    suggestions,
     war_room,
     work,
 )
@@ -43,6 +44,8 @@ of_one_incident: list[URLPattern | URLResolver] = [
 urlpatterns = [
     path("", board.board, name="board"),
     path("declare/", declare.declare, name="declare"),
+    path("suggestions/", suggestions.suggestions, name="suggestions"),
+    path("suggestions/<int:pk>/dismiss/", suggestions.dismiss, name="dismiss_suggestion"),
     path("incidents/", incidents.incident_list, name="list"),
     path("my-work/", work.work, name="work"),
     path("runbook/", runbook.runbook, name="runbook"),

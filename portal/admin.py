@@ -19,7 +19,7 @@ SECTIONS = {
     "Configuration": "Product Recipient RunbookVersion Connector Wiring",
     "People and access": "User ApiToken AuditGrant",
     "Evidence": "EvidenceEntry EvidenceChain Checkpoint",
-    "Declaration and roles": "Incident Membership Proposal",
+    "Declaration and roles": "Incident Membership Proposal Suggestion",
     "Freeze": "Freeze FreezeMeasure FreezeException",
     "Target": "Target Confirmation",
     "Rollback": "Action Approval Rehearsal Attempt CallbackReceipt DispatchStop",

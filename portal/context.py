@@ -39,6 +39,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "banner_warnings": SimpleLazyObject(
             lambda: [*_stopped(around), *([_STUCK] if around.is_work_stuck else []), *witness.alarms().values()]
         ),
+        "suggestion_count": lambda: around.suggested,
         "work_count": SimpleLazyObject(lambda: _work_count(user, around, getattr(request, "incident", None))),
     }
 

@@ -1,4 +1,4 @@
-"""Incidents as they were declared, and the roles people hold in them."""
+"""Incidents as they were declared, what suggested them, and the roles people hold in them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from incidents.admin.base import PageAct, ReadOnlyAdmin
 from incidents.admin.correction import CorrectableAdmin
-from incidents.models import Incident, Membership, Proposal
+from incidents.models import Incident, Membership, Proposal, Suggestion
 
 
 @admin.register(Incident)
@@ -40,3 +40,11 @@ class ProposalAdmin(ReadOnlyAdmin):
     list_filter = ("act", "confirmed")
     list_select_related = ("incident", "proposed_by", "decided_by")
     search_fields = ("incident__reference", "sentence")
+
+
+@admin.register(Suggestion)
+class SuggestionAdmin(ReadOnlyAdmin):
+    list_display = ("title", "product", "source", "state", "count", "last_seen_at", "decided_by", "incident")
+    list_filter = ("state", "source", "product")
+    list_select_related = ("product", "decided_by", "incident")
+    search_fields = ("title", "product__slug", "incident__reference")

@@ -13,7 +13,7 @@ from ninja.security import APIKeyHeader
 from pydantic import BaseModel, Field
 
 from incidents import clock, dispatch
-from incidents.api.strict import BadBody, Given, Text, Whole
+from incidents.api.strict import Given, Text, Whole, bound_body
 from incidents.connectors import output, signing
 from incidents.models import Attempt
 from incidents.steps import following
@@ -36,8 +36,7 @@ class Signed(APIKeyHeader):
 
     def authenticate(self, request: HttpRequest, key: str | None) -> Attempt:
         """The attempt that the address names, for whoever holds its connector's secret."""
-        if _is_too_large(request):
-            raise BadBody(413, "A message may hold at most 256 kB.")
+        bound_body(request, LONGEST_BODY)
         found = _waiting(request.resolver_match.kwargs["attempt_id"] if request.resolver_match else None)
         message, stamp = request.headers.get("webhook-id", ""), request.headers.get("webhook-timestamp", "")
         secret = dispatch.signing_secret(found) if found else ""
@@ -48,11 +47,6 @@ class Signed(APIKeyHeader):
             log.warning("callback.rejected", attempt=str(found.pk) if found else "none")
             raise HttpError(401, UNSIGNED)
         return found
-
-
-def _is_too_large(request: HttpRequest) -> bool:
-    declared = request.META.get("CONTENT_LENGTH") or "0"
-    return int(declared[:20]) > LONGEST_BODY if declared.isdecimal() else len(request.body) > LONGEST_BODY
 
 
 def _waiting(attempt_id: Any) -> Attempt | None:

@@ -20,10 +20,12 @@ _KEY = re.compile(r"[A-Za-z0-9._-]{1,120}")
 
 
 class Caller(Protocol):
-    """Whose token came with the request, and the product it is bound to."""
+    """Whose token came with the request, and the product and incident it is bound to."""
 
     user: Any
+    name: str
     product_id: int | None
+    incident_id: int | None
 
 
 class ApiRequest(HttpRequest):
@@ -41,8 +43,10 @@ class Misnamed(Exception):
 
 
 def visible(request: ApiRequest) -> QuerySet[Incident]:
-    """The incidents that the token's person may know of, within the token's product."""
+    """The incidents that the token's person may know of, within what the token is bound to."""
     rows = authority.visible_incidents(request.auth.user)
+    if request.auth.incident_id:
+        rows = rows.filter(pk=request.auth.incident_id)
     return rows.filter(product=request.auth.product_id) if request.auth.product_id else rows
 
 
@@ -96,6 +100,8 @@ def commander_of(product: Product, email: str) -> Any:
 
 
 def product_of(request: ApiRequest, slug: str) -> Product:
+    if request.auth.incident_id:
+        raise Misnamed("product", "This token is for one incident alone.")
     rows = Product.objects.filter(slug=slug)
     if request.auth.product_id:
         rows = rows.filter(pk=request.auth.product_id)

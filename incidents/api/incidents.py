@@ -13,6 +13,7 @@ from incidents.api.found import ApiRequest, Misnamed, commander_of, incident_of,
 from incidents.api.problem import problem
 from incidents.api.shapes import api_url, level_name, page_url
 from incidents.api.strict import Flag, Given, Text, length
+from incidents.api.suggestions import waiting_for
 from incidents.models import Incident, Product
 from incidents.steps import declare
 from incidents.steps.base import AlreadyFrozen
@@ -28,6 +29,7 @@ class Declaration(Given):
     summary: Text = Field(min_length=1, max_length=length(Incident, "summary"))
     scope_level: Level
     drill: Flag = False
+    suggestion: int | None = Field(None, ge=1, strict=True, description="The suggestion that it answers.")
     commander: Text | None = Field(None, max_length=254, description="E-mail address; the caller where none is given.")
 
 
@@ -64,6 +66,9 @@ class Filters(Given):
 def declare_rollback_mode(request: ApiRequest, body: Declaration) -> Summary | HttpResponse:
     """From this answer on the product is frozen. 409 with `reference` where an incident already holds the freeze."""
     product = product_of(request, body.product)
+    suggestion = waiting_for(request, body.suggestion) if body.suggestion else None
+    if body.suggestion and suggestion is None:
+        raise Misnamed("suggestion", "No such suggestion waits for you.")
     try:
         incident = declare.rollback_mode(
             product=product,
@@ -73,6 +78,7 @@ def declare_rollback_mode(request: ApiRequest, body: Declaration) -> Summary | H
             by=request.auth.user,
             commander=commander_of(product, body.commander) if body.commander else None,
             drill=body.drill,
+            suggestion=suggestion,
         )
     except AlreadyFrozen as error:
         return already_frozen(request, error)

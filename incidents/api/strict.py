@@ -35,6 +35,18 @@ class StrictParser(Parser):
         return parse(request.body)
 
 
+def bound_body(request: HttpRequest, longest: int) -> None:
+    """Refuse a body of more bytes, where possible before it is read.
+
+    Raises:
+        BadBody: it is too large.
+    """
+    declared = request.META.get("CONTENT_LENGTH") or "0"
+    size = int(declared[:20]) if declared.isascii() and declared.isdecimal() else len(request.body)
+    if size > longest:
+        raise BadBody(413, f"A message may hold at most {longest // 1024} kB.")
+
+
 def parse(raw: bytes) -> Any:
     """Read JSON as RFC 8259 means it.
 

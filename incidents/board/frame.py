@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Exists, F, Func, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Now
 from django.urls import reverse
 
@@ -15,7 +15,7 @@ from incidents import authority
 from incidents.board import rows
 from incidents.board.work import open_for
 from incidents.models import Attempt, DispatchStop, EvidenceChain, FreezeMeasure, GateRun, WorkerBeat
-from incidents.terms import AttemptState, Measure
+from incidents.terms import AttemptState, Measure, SuggestionState
 
 WAITED = timedelta(seconds=30)
 SILENT = timedelta(seconds=60)
@@ -46,6 +46,7 @@ class Frame:
     Attributes:
         heads: the last hashes of the logs of the person's open incidents: what waits changes only with them.
         stopped: why nobody may start an action now, where somebody has thrown the kill switch.
+        suggested: how many suggested declarations this person may decide.
         beside: the rows that another room asked for.
     """
 
@@ -53,6 +54,7 @@ class Frame:
     is_work_stuck: bool
     heads: tuple[str, ...]
     stopped: str | None
+    suggested: int
     beside: list[list[Any]]
 
 
@@ -72,18 +74,24 @@ def frame(user: Any, *waiting: QuerySet[Any], beside: rows.Arm | None = None) ->
     logs = EvidenceChain.objects.filter(incident__in=open_for(user))
     arms: list[rows.Arm] = [
         (held, _COLUMNS),
-        (me, [stop, silent, *stuck]),
+        (me, [stop, _suggested(user), silent, *stuck]),
         (logs, ["hash"]),
         *([beside] if beside else []),
     ]
-    measures, [[stopped, *facts]], heads, *others = rows.gather(arms)
+    measures, [[stopped, suggested, *facts]], heads, *others = rows.gather(arms)
     return Frame(
         freezes=_freezes(measures),
         is_work_stuck=bool(facts[0]) and any(facts[1:]),
         heads=tuple(sorted(head for [head] in heads)),
         stopped=stopped,
+        suggested=suggested or 0,
         beside=others[0] if others else [],
     )
+
+
+def _suggested(user: Any) -> Subquery:
+    waiting = authority.suggestions_to_decide(user).filter(state=SuggestionState.WAITING)
+    return Subquery(waiting.order_by().annotate(number=Func("pk", function="COUNT")).values("number"))
 
 
 def _stuck() -> list[QuerySet[Any]]:

@@ -30,7 +30,7 @@ def headers(message: str, now: datetime, body: str, secret: str) -> dict[str, st
 
 def is_signed(message: str, stamp: str, signatures: str, body: bytes, secret: str, now: datetime) -> bool:
     """Tell whether one of our keys signed exactly this message, within five minutes of `now`."""
-    if not (stamp.isascii() and stamp.isdecimal() and len(stamp) <= LONGEST_STAMP):
+    if problems(secret) or not (stamp.isascii() and stamp.isdecimal() and len(stamp) <= LONGEST_STAMP):
         return False
     if abs(now.timestamp() - int(stamp)) > TOLERANCE_SECONDS:
         return False

@@ -8,7 +8,7 @@ from django import forms
 from django.contrib.auth import get_user_model
 
 from incidents.forms.fields import OneLine
-from incidents.models import Product
+from incidents.models import Product, Suggestion
 from incidents.runbook import Runbook
 from incidents.templatetags.look import code_spans
 from incidents.terms import Level, Role
@@ -35,6 +35,7 @@ class DeclareForm(forms.Form):
         empty_label=None,
         help_text="Leads from this moment on. The other five roles are asked for by the roster.",
     )
+    suggestion = forms.CharField(required=False, widget=forms.HiddenInput)
     drill = forms.TypedChoiceField(
         choices=list(MODES.items()),
         coerce=lambda value: value == "drill",
@@ -43,14 +44,18 @@ class DeclareForm(forms.Form):
         label="Real or drill",
     )
 
-    def __init__(self, *args: Any, book: Runbook, products: dict[str, str], **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, book: Runbook, products: dict[str, str], suggestion: Suggestion | None, **kwargs: Any
+    ) -> None:
         """Offer what the current runbook and the products' rosters hold.
 
         Args:
             products: a sentence about each product, by slug.
+            suggestion: what it answers, if that still waits.
         """
         super().__init__(*args, **kwargs)
         self.book = book
+        self.answers = suggestion
         fields: dict[str, Any] = self.fields
         fields["trigger"].choices = [(trigger.key, trigger.name) for trigger in book.triggers]
         fields["trigger"].help_text = book.trigger_rule.removesuffix(":") + "."
@@ -65,6 +70,20 @@ class DeclareForm(forms.Form):
             "real": "Counts, and everybody is told.",
             "drill": "The same path, the same freeze; marked as practice everywhere and left out of the metrics.",
         }
+
+    def clean_suggestion(self) -> Suggestion | None:
+        if self.cleaned_data["suggestion"] and self.answers is None:
+            raise forms.ValidationError("The suggestion waits no more: send again to declare without it.")
+        return self.answers
+
+
+def prefilled(suggestion: Suggestion) -> dict[str, Any]:
+    """What a suggestion knows of a declaration."""
+    return {
+        "product": suggestion.product.slug,
+        "trigger": suggestion.trigger or "regression",
+        "summary": suggestion.title,
+    }
 
 
 def commanders() -> Any:

@@ -19,6 +19,7 @@ from incidents.models.rollback import (
     WorkerBeat,
 )
 from incidents.models.runbook import RunbookVersion
+from incidents.models.suggestion import Suggestion
 from incidents.models.target import Confirmation, Target
 from incidents.models.unfreeze import CycleOwner
 from incidents.models.verify import AcceptedRisk, BaselineBlocker, Gate, GateRun
@@ -61,6 +62,7 @@ __all__ = [
     "RosterEntry",
     "RunbookVersion",
     "Safeguard",
+    "Suggestion",
     "Target",
     "TargetFence",
     "Wiring",

@@ -19,12 +19,13 @@ from incidents.models import (
     Product,
     ReferenceCounter,
     RosterEntry,
+    Suggestion,
 )
 from incidents.runbook import versions
-from incidents.steps import cleanup, event_time, freeze, rollback, verify
+from incidents.steps import cleanup, event_time, freeze, rollback, suggest, verify
 from incidents.steps.base import AlreadyFrozen, Denied, Refused, Taken, step, store, tell
 from incidents.steps.text import NOTE as LONGEST_NOTE
-from incidents.terms import Act, ActionState, Kind, Level, Phase, Role
+from incidents.terms import Act, ActionState, Kind, Level, Phase, Role, Source
 
 
 def rollback_mode(
@@ -36,16 +37,18 @@ def rollback_mode(
     by: Any,
     commander: Any = None,
     drill: bool = False,
+    suggestion: Suggestion | None = None,
 ) -> Incident:
     """Declare rollback mode (runbook, step 1): timestamp, trigger reason and scope level are on record.
 
     Args:
         commander: who leads; the declaring person where none is named. Both stand ready as commander of the product.
+        suggestion: what an outside system saw, where that is why.
 
     Raises:
         AlreadyFrozen: another incident holds this product's freeze; its reference is on the exception.
         Denied: the person does not stand ready as Incident Commander of the product.
-        Refused: trigger or commander do not fit.
+        Refused: trigger or commander do not fit, or the suggestion waits no more.
     """
     with transaction.atomic():
         product = _locked(product)
@@ -59,10 +62,12 @@ def rollback_mode(
             raise Refused(f"{commander} does not stand ready as Incident Commander of {product}.")
         at = clock.now()
         incident = _opened(product, trigger, summary, scope_level, drill, by, at)
-        laid_out = {
+        laid_out: dict[str, Any] = {
             "roles": _staffed(incident, commander, ready, by, at),
             "measures": [_measure(row) for row in freeze.put_in_force(incident, at)],
         }
+        if suggestion:
+            laid_out["suggestion"] = suggest.take(suggestion, incident, by=by, at=at)
         cleanup.lay_out(incident)
         verify.lay_out(incident)
         _recorded(incident, commander, by, at, laid_out)
@@ -145,8 +150,10 @@ def _measure(row: FreezeMeasure) -> dict[str, Any]:
 
 
 def _recorded(incident: Incident, commander: Any, by: Any, at: datetime, laid_out: dict[str, Any]) -> None:
+    suggested = laid_out.get("suggestion")
+    why = f", as suggested by {Source(suggested['source']).label}: {suggested['title']}" if suggested else ""
     body = {
-        "sentence": f"Rollback mode declared for {incident.product} at {incident.level.label}",
+        "sentence": f"Rollback mode declared for {incident.product} at {incident.level.label}{why}",
         "incident": incident.reference,
         "act": Act.DECLARE,
         "phase": {"old": None, "new": incident.phase},

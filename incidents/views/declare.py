@@ -11,11 +11,14 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
 from incidents.board.ready import Ready, ready
-from incidents.forms.declare import DeclareForm
+from incidents.board.suggestions import waiting
+from incidents.forms.declare import DeclareForm, prefilled
+from incidents.models import Suggestion
 from incidents.runbook import versions
 from incidents.steps import declare as steps
 from incidents.views.base import showing_refusals
 
+LONGEST_KEY = 19
 NOT_READY = "Rollback mode is declared by those who stand ready as Incident Commander of a product."
 
 
@@ -33,13 +36,30 @@ def declare(request: Any) -> HttpResponse:
     return render(
         request,
         "incidents/declare.html",
-        {"form": form, "book": form.book, "mine": [row for row in products if row.is_mine], "products": products},
+        {
+            "form": form,
+            "book": form.book,
+            "mine": [row for row in products if row.is_mine],
+            "products": products,
+            "suggestion": form.answers,
+        },
     )
 
 
 def _form(request: Any, products: list[Ready]) -> DeclareForm:
     own = [row.product for row in products if row.is_mine and not row.held_by]
     initial = {"product": request.GET.get("product") or (own[0].slug if own else None), "commander": request.user.pk}
+    suggestion = _suggestion(request)
+    initial |= prefilled(suggestion) if suggestion else {}
     sentences = {row.product.slug: row.sentence for row in products}
     data = request.POST if request.method == "POST" else None
-    return DeclareForm(data, initial=initial, book=versions.current().content, products=sentences)
+    book = versions.current().content
+    return DeclareForm(data, initial=initial, book=book, products=sentences, suggestion=suggestion)
+
+
+def _suggestion(request: Any) -> Suggestion | None:
+    """What is to be declared for, if it waits and is this person's to decide."""
+    asked = request.POST.get("suggestion") or request.GET.get("suggestion") or ""
+    is_key = asked.isascii() and asked.isdecimal() and len(asked) < LONGEST_KEY
+    found: Any = waiting(request.user).filter(pk=asked).first() if is_key else None
+    return found if found and found.may_decide else None

@@ -91,12 +91,15 @@ class PersonAdmin(RecordedAdmin, WithActs, UserAdmin):
 @admin.register(ApiToken)
 class TokenAdmin(RecordedAdmin, WithActs):
     form = IssueForm
-    list_display = ("name", "user", "product", "may", "hint", "created_at", "expires_at", "is_live")
+    list_display = ("name", "user", "product", "may", "last_used_at", "expires_at", "is_live")
     list_filter = ("product",)
     list_select_related = ("user", "product")
     search_fields = ("name", "user__name", "user__email", "hint")
-    fields: ClassVar = ("name", "user", "product", "scopes", "hint", "created_at", "expires_at", "revoked_at")
-    unrecorded = frozenset({"digest", "hint"})
+    fields: ClassVar = (
+        *("name", "user", "product", "incident", "scopes", "hint"),
+        *("created_at", "expires_at", "last_used_at", "revoked_at"),
+    )
+    unrecorded = frozenset({"digest", "hint", "last_used_at"})
 
     def spoken(self, row: ApiToken) -> str:
         return f"“{row.name}”"
@@ -110,7 +113,7 @@ class TokenAdmin(RecordedAdmin, WithActs):
         return ", ".join(row.scopes)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return self.fields if obj else ("name", "user", "product", "scopes", "expires_at")
+        return self.fields if obj else IssueForm.Meta.fields
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -120,7 +123,12 @@ class TokenAdmin(RecordedAdmin, WithActs):
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         issued, form.secret = ApiToken.issue(
-            obj.user, name=obj.name, scopes=obj.scopes, product=obj.product, expires_at=obj.expires_at
+            obj.user,
+            name=obj.name,
+            scopes=obj.scopes,
+            product=obj.product,
+            incident=obj.incident,
+            expires_at=obj.expires_at,
         )
         form.recorded, form.instance.pk = None, issued.pk
         request.issued_secret = form.secret  # type: ignore[attr-defined]

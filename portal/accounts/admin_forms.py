@@ -10,9 +10,9 @@ from django.contrib.admin.widgets import AdminSplitDateTime
 from django.contrib.auth.forms import BaseUserCreationForm, UserChangeForm
 from django.utils import timezone
 
-from portal.accounts.models import TOKEN_DAYS, ApiToken, Scope, User
-
-LONGEST_DAYS = 366
+from incidents import lifecycle
+from incidents.models import Incident
+from portal.accounts.models import LONGEST_DAYS, TOKEN_DAYS, ApiToken, Scope, User
 
 
 class NewPersonForm(BaseUserCreationForm):
@@ -48,7 +48,7 @@ class PersonForm(UserChangeForm):
 
 
 class IssueForm(forms.ModelForm):
-    """A token for one person, for one product or all. It is never edited, only revoked."""
+    """A token for one person, for an incident, a product or all. It is never edited, only revoked."""
 
     scopes = forms.MultipleChoiceField(choices=Scope.choices, widget=forms.CheckboxSelectMultiple)
     expires_at = forms.SplitDateTimeField(
@@ -57,16 +57,19 @@ class IssueForm(forms.ModelForm):
 
     class Meta:
         model = ApiToken
-        fields = ("name", "user", "product", "scopes", "expires_at")
+        fields = ("name", "user", "product", "incident", "scopes", "expires_at")
         help_texts = {
             "name": "The machine or pipeline that uses it. The evidence log keeps this name.",
             "product": "Empty: every product.",
+            "incident": "Empty: every incident of the product.",
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if "user" in self.fields:
-            self.fields["user"].queryset = User.objects.filter(is_active=True)  # type: ignore[attr-defined]
+            fields: dict[str, Any] = self.fields
+            fields["user"].queryset = User.objects.filter(is_active=True)
+            fields["incident"].queryset = Incident.objects.filter(phase__in=lifecycle.OPEN)
 
     def clean_expires_at(self) -> datetime:
         expires_at: datetime = self.cleaned_data["expires_at"]
@@ -76,8 +79,11 @@ class IssueForm(forms.ModelForm):
         return expires_at
 
     def clean(self) -> dict[str, Any]:
-        """A page that is sent twice must not issue twice."""
+        """An incident is one of the product. A page that is sent twice must not issue twice."""
         asked: dict[str, Any] = super().clean() or {}
+        incident, product = asked.get("incident"), asked.get("product")
+        if incident and product and incident.product != product:
+            self.add_error("incident", f"{incident} is an incident of {incident.product}.")
         same = ApiToken.objects.filter(user=asked.get("user"), name=asked.get("name"), revoked_at=None)
         if asked.get("user") and same.filter(expires_at__gt=timezone.now()).exists():
             self.add_error("name", "This person has a live token of this name: revoke it, or choose another name.")

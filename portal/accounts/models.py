@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import secrets
 import uuid
 from datetime import timedelta
 from typing import Any, ClassVar
@@ -13,8 +11,11 @@ from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, Permis
 from django.db import models, transaction
 from django.utils import timezone
 
-TOKEN_PREFIX = "lgd_"  # noqa: S105
+from portal.accounts import token as form
+from portal.accounts.token import digest_of
+
 TOKEN_DAYS = 90
+LONGEST_DAYS = 365
 
 
 class UserManager(BaseUserManager["User"]):
@@ -63,43 +64,54 @@ class User(AbstractBaseUser, PermissionsMixin):
 
 
 class Scope(models.TextChoices):
-    """What a token may do. `act` is further bounded by the roles its person holds in the incident."""
+    """What a token may do, the least first. `act` is further bounded by the roles its person holds in the incident."""
 
     CHECK = "check", "Ask the freeze gate"
+    SUGGEST = "suggest", "Suggest declarations"
     READ = "read", "Read incidents"
     ACT = "act", "Act in the person's roles"
 
 
-def digest_of(secret: str) -> str:
-    return hashlib.sha256(secret.encode()).hexdigest()
-
-
 class ApiToken(models.Model):
-    """A bearer token of one person, for one product or all; only its SHA-256 is stored."""
+    """A bearer token of one person, for an incident, a product or all; only its SHA-256 is stored."""
 
     name = models.CharField(max_length=80)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="tokens")
     product = models.ForeignKey("incidents.Product", models.CASCADE, null=True, blank=True, related_name="+")
+    incident = models.ForeignKey("incidents.Incident", models.CASCADE, null=True, blank=True, related_name="+")
     scopes = models.JSONField(default=list)
     digest = models.CharField(max_length=64, unique=True, editable=False)
-    hint = models.CharField(max_length=12, editable=False)
+    hint = models.CharField(max_length=24, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     expires_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True, blank=True)
+    # To within `auth.NOTED_EVERY`: a check of the freeze gate must not wait for a write.
+    last_used_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         ordering = ("-created_at",)
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.hint}…)"
+        return f"{self.name} ({self.hint})"
 
     @classmethod
     def issue(cls, user: User, *, name: str, scopes: list[str], **fields: Any) -> tuple[ApiToken, str]:
-        """Make a token and return it with its secret, which is shown this once."""
-        secret = TOKEN_PREFIX + secrets.token_urlsafe(32)
-        fields.setdefault("expires_at", timezone.now() + timedelta(days=TOKEN_DAYS))
+        """Make a token and return it with its secret, which is shown this once.
+
+        Raises:
+            ValueError: it would live longer than a year.
+        """
+        now = timezone.now()
+        fields.setdefault("expires_at", now + timedelta(days=TOKEN_DAYS))
+        if fields["expires_at"] > now + timedelta(days=LONGEST_DAYS):
+            raise ValueError(f"A token lives at most {LONGEST_DAYS} days.")
+        if incident := fields.get("incident"):
+            fields["product"] = incident.product
+        kind = [scope.value for scope in Scope if scope in scopes or scope == Scope.CHECK][-1]
+        secret = form.make(kind)
+        hint = f"{form.PREFIX}{kind}_…{secret[-4:]}"
         token = cls.objects.create(
-            user=user, name=name, scopes=scopes, digest=digest_of(secret), hint=secret[:8], **fields
+            user=user, name=name, scopes=scopes, digest=digest_of(secret), hint=hint, created_at=now, **fields
         )
         return token, secret
 

@@ -10,9 +10,10 @@ from ninja import NinjaAPI
 from ninja.renderers import BaseRenderer
 
 from comms.api import router as comms_router
-from incidents.api import ROUTERS, callback
+from incidents.api import ROUTERS, callback, suggestions
 from incidents.api.strict import StrictParser
 from portal.accounts.auth import Bearer
+from portal.accounts.models import Scope
 from portal.api import errors, gate
 from portal.api.openapi import described
 
@@ -48,6 +49,8 @@ api = Api(
 errors.handle(api)
 api.add_router("/freeze", gate.router)
 api.add_router("/attempts", callback.router)
+api.add_router("/suggestions", suggestions.inbox, auth=Bearer(Scope.SUGGEST, longest=suggestions.LONGEST_BODY))
+api.add_router("/suggestions", suggestions.router)
 for router in ROUTERS:
     api.add_router("/incidents", router)
 api.add_router("/incidents", comms_router)

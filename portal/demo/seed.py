@@ -15,9 +15,12 @@ from django.utils import timezone
 
 from comms.models import Recipient
 from incidents import configuration
+from incidents.connectors import inbound
 from incidents.models import AuditGrant, Connector, Environment, Product, RosterEntry, Wiring
+from incidents.steps import suggest
 from incidents.terms import ConnectorKind, Role
-from portal.accounts.models import ApiToken, Scope, User, digest_of
+from portal.accounts.models import ApiToken, Scope, User
+from portal.accounts.token import digest_of
 from portal.demo import outside
 from portal.demo.folder import write_privately
 from portal.demo.people import DEPUTY_OF, DOMAIN, PASSWORD, PEOPLE, RECIPIENTS, Person
@@ -42,6 +45,8 @@ def load(users_file: Path) -> None:
         known = _known_tokens(users_file)
         rows = [_row(person, users[person.role], known) for person in PEOPLE]
         pipeline = _pipeline(product, _known_tokens(ci_file(users_file)))
+        if is_new:
+            _suggest(product)
     write_privately(users_file, json.dumps(rows, indent=1))
     write_privately(ci_file(users_file), json.dumps([pipeline], indent=1))
 
@@ -133,9 +138,23 @@ def _pipeline(product: Product, known: dict[str, str]) -> dict[str, Any]:
         user.set_unusable_password()
         user.save(update_fields=["password"])
         configuration.record_row(user, by=None)
-    scopes = [Scope.CHECK.value]
+    scopes = [Scope.CHECK.value, Scope.SUGGEST.value]
     token = _token(user, known.get(user.email, ""), scopes=scopes, product=product)
     return {"email": user.email, "name": user.name, "product": product.slug, "scopes": scopes, "api_token": token}
+
+
+def _suggest(product: Product) -> None:
+    """One suggestion waits, as the pipeline would send it."""
+    failing = inbound.of_pipeline(
+        pipeline="ci:pr",
+        state="failed",
+        step="contract tests",
+        branch="main",
+        commit="4f1c2d9",
+        run="812",
+        summary="3 of 214 contract tests fail since deploy 1182.",
+    )
+    suggest.receive(failing, product, by=User.objects.get(email=f"ci@{DOMAIN}"), token=TOKEN)
 
 
 def _token(user: User, known: str, *, scopes: list[str], product: Product | None = None) -> str:

@@ -18,7 +18,7 @@ from django.http import HttpRequest, HttpResponse
 from incidents import clock, freeze_check
 from incidents.api.problem import problem
 from incidents.freeze_check import Decision, Facts, Question
-from portal.accounts.auth import Unauthenticated, presented_digest
+from portal.accounts.auth import Unauthenticated, note_use, presented_digest
 from portal.accounts.models import Scope
 from portal.gate import state as freeze_state
 from portal.gate.question import PARAMETERS, Misasked, parameters, question_of
@@ -58,12 +58,15 @@ def _answer(request: HttpRequest) -> HttpResponse:
         return problem(request, 405, "Ask with GET.", headers={"Allow": "GET, HEAD"})
     try:
         digest = presented_digest(request)
-        return (_check if found["check"] else _state)(request, digest, found["product"])
+        response = (_check if found["check"] else _state)(request, digest, found["product"])
     except Unauthenticated as error:
         return problem(request, 401, str(error))
     except Misasked as error:
         errors = [{"field": error.name, "message": str(error)}]
         return problem(request, 422, f"{error.name}: {error}", errors=errors)
+    if response.status_code not in (401, 503):
+        note_use(digest)
+    return response
 
 
 # The check ----------------------------------------------------------------------------------------------------------

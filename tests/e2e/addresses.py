@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from comms.models import Delivery, Notice
-from incidents.models import FreezeException, Incident, RunbookVersion
+from incidents.models import FreezeException, Incident, RunbookVersion, Suggestion
 from incidents.policy import LEADS
 from incidents.steps import foreign, unfreeze
 from incidents.terms import Aspect, NoticeKind
@@ -53,6 +53,7 @@ def fillings(incident: Incident) -> dict[tuple[str, str], list[Any]]:
     one_of_a_kind = {f"{action.state} {action.connector_id}": action.key for action in incident.actions.all()}
     return {
         ("incidents", "reference"): [incident.reference],
+        ("suggestions", "pk"): list(Suggestion.objects.values_list("pk", flat=True)),
         ("status", "slug"): [incident.product.slug],
         ("runbook", "number"): list(RunbookVersion.objects.values_list("number", flat=True)),
         ("proposals", "pk"): list(incident.proposals.values_list("pk", flat=True)),

@@ -7,6 +7,7 @@ from typing import Any
 
 from incidents.terms import Role
 from tests.matrix.table import (
+    AUDITOR,
     COMMANDER,
     COMMANDER_OR_LEAD,
     DATA_AND_EVIDENCE,
@@ -47,6 +48,7 @@ _ADDED = {"track": "3a", "name": "More", "owner": "api_lead", "stage": 1, "destr
 _EXCEPTION = {"measure": "merges", "subject": "PR-1", "expires_at": "2099-01-01T00:00:00Z"}
 _MARK = {"workspace": "ws-1", "runs": ["run-1"], "dialect": "portarium-v1", "head": "0" * 64}
 _DECLARATION = {"product": "{slug}", "trigger": "regression", "summary": "Lag", "scope_level": "L1"}
+_ALERT = {"status": "firing", "alerts": [{"labels": {"alertname": "Lag"}}]}
 _BASELINE = {"failing_step": "lint", "kind": "other", "proof": "Old"}
 _WORDS = {"subject": "Update", "body": "It goes on."}
 _INCIDENT = "/incidents/{ref}"
@@ -57,6 +59,10 @@ _NOTICE = f"{_INCIDENT}/notices/{{kind}}"
 OPERATIONS: dict[str, Operation] = {
     "get /freeze/{product}": Operation(SIGNED_IN, seen_by=SIGNED_IN, scope="check"),
     "get /freeze/{product}/check": Operation(SIGNED_IN, seen_by=SIGNED_IN, scope="check"),
+    "post /suggestions/{product}/alertmanager": Operation(SIGNED_IN, _ALERT, SIGNED_IN, "suggest"),
+    "post /suggestions/{product}/ci": Operation(SIGNED_IN, {"pipeline": "ci:pr"}, SIGNED_IN, "suggest"),
+    "get /suggestions": read(SIGNED_IN),
+    "post /suggestions/{suggestion_id}/dismiss": Operation(COMMANDER, WHY, COMMANDER | {AUDITOR}),
     "post /incidents": Operation(frozenset({Role.COMMANDER}), _DECLARATION, SIGNED_IN),
     "get /incidents": read(SIGNED_IN),
     f"get {_INCIDENT}": read(),

@@ -26,7 +26,7 @@ __all__ = ["static_folder"]
 pytestmark = [pytest.mark.django_db, pytest.mark.thorough, pytest.mark.timeout(300)]
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-SCOPES = ("check", "read", "act")
+SCOPES = ("check", "suggest", "read", "act")
 PATHS = sorted({operation.partition(" ")[2] for operation in OPERATIONS})
 # A signature speaks for its caller, not a token: tests/incidents/api/test_callback.py.
 SIGNED = {"post /attempts/{attempt_id}/callback"}
@@ -65,7 +65,9 @@ def test_everybodys_token_gets_what_the_table_says(world: World) -> None:
     assert not differences, "\n".join(differences)
 
 
-@pytest.mark.parametrize("scopes", [(), ("check",), ("read",), ("act",)], ids=lambda scopes: "+".join(scopes) or "none")
+@pytest.mark.parametrize(
+    "scopes", [(), ("check",), ("suggest",), ("read",), ("act",)], ids=lambda scopes: "+".join(scopes) or "none"
+)
 def test_a_token_does_what_its_scopes_name(world: World, scopes: tuple[str, ...]) -> None:
     secret = token(world.people[Role.COMMANDER], scopes)
     differences = []
@@ -92,6 +94,14 @@ def test_what_is_no_live_token_gets_nothing(world: World, kind: str) -> None:
 def test_a_token_of_another_product_finds_nothing_here(world: World) -> None:
     other = make_crew().product
     secret = token(world.people[Role.COMMANDER], SCOPES, product=other)
+
+    found = {name: asked(world.here, *parts(name), secret) for name in OPERATIONS if "{" in name}
+
+    assert {name: status for name, status in found.items() if status not in (403, 404)} == {}
+
+
+def test_a_token_of_another_incident_finds_nothing_here(world: World) -> None:
+    secret = token(world.people[Role.COMMANDER], SCOPES, incident=world.of_mixed.incident)
 
     found = {name: asked(world.here, *parts(name), secret) for name in OPERATIONS if "{" in name}
 

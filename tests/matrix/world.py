@@ -12,15 +12,17 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from comms import notices
 from incidents import clock
+from incidents.connectors import inbound
 from incidents.connectors.base import Limits
 from incidents.evidence import attachments, checkpoints
 from incidents.evidence.foreign.findings import Mode
 from incidents.models import AuditGrant, Connector, Incident, Wiring
-from incidents.steps import foreign, four_eyes, freeze, rollback
+from incidents.steps import foreign, four_eyes, freeze, rollback, suggest
 from incidents.terms import Act, ConnectorKind, Level, Measure, NoticeKind, Phase, Role
 from portal.accounts.models import ApiToken
 from tests.comms.world import told_crew
 from tests.factories import Crew, UserFactory, make_crew, make_incident
+from tests.incidents.connectors.given import a_notification
 from tests.incidents.evidence.foreign.writing import v1
 
 __all__ = ["Limits"]
@@ -117,6 +119,9 @@ def _place(crew: Crew) -> Place:
     rollback.approve(action, by=crew[Role.SECURITY_LEAD])
     rollback.dispatch(action, by=crew[Role(action.owner)])
     checkpoints.sign(incident.chain, "test")
+    alert = inbound.of_alertmanager(a_notification())
+    suggestion = suggest.receive(alert, crew.product, by=crew.outsider, token="Alertmanager")
+    assert suggestion
     parts = {
         "reference": incident.reference,
         "ref": incident.reference,
@@ -142,6 +147,8 @@ def _place(crew: Crew) -> Place:
         "person": crew.deputy.pk,
         "person_mail": crew.deputy.email,
         "role": "api_lead",
+        "pk of incidents:dismiss_suggestion": suggestion.pk,
+        "suggestion_id": suggestion.pk,
         "exception_id": exception.pk,
         "proposal_id": proposal.pk,
         "attachment_id": attachment.pk,

@@ -14,11 +14,12 @@ from django.core.management import CommandError, call_command
 from comms.models import Recipient
 from incidents import authority, dispatch
 from incidents.evidence import completeness, log
-from incidents.models import AuditGrant, Connector, Environment, Product, RosterEntry, Wiring
+from incidents.models import AuditGrant, Connector, Environment, Product, RosterEntry, Suggestion, Wiring
 from incidents.self_test import problems_of
 from incidents.steps import declare
 from incidents.terms import Level, Role
-from portal.accounts.models import ApiToken, User, digest_of
+from portal.accounts.models import ApiToken, User
+from portal.accounts.token import digest_of
 from portal.demo import outside, seed
 
 pytestmark = pytest.mark.django_db
@@ -124,15 +125,23 @@ def test_a_token_that_was_revoked_is_issued_anew(users_file: Path) -> None:
     assert again[1:] == users[1:]
 
 
-def test_a_pipeline_has_a_token_that_only_asks_the_gate(users_file: Path) -> None:
+def test_a_pipeline_has_a_token_that_only_asks_the_gate_and_suggests(users_file: Path) -> None:
     load(users_file)
 
     (ci,) = json.loads(seed.ci_file(users_file).read_text())
 
     token = ApiToken.objects.get(digest=digest_of(ci["api_token"]))
-    assert (token.scopes, token.product.slug if token.product else "") == (["check"], "portarium")
+    assert (token.scopes, token.product.slug if token.product else "") == (["check", "suggest"], "portarium")
     assert not token.user.has_usable_password()
     assert stat.S_IMODE(seed.ci_file(users_file).stat().st_mode) == 0o600
+
+
+def test_one_suggestion_waits_for_the_commander_once(users_file: Path) -> None:
+    load(users_file)
+    load(users_file)
+
+    suggestion = Suggestion.objects.get()
+    assert (suggestion.title, suggestion.count) == ("ci:pr fails at “contract tests” on main", 1)
 
 
 def test_what_is_wired_can_work_and_follows_the_ports_of_the_start(

@@ -25,6 +25,7 @@ from incidents.models import (
     Incident,
     IncidentUserObjectPermission,
     Rehearsal,
+    Suggestion,
     TargetFence,
     WorkerBeat,
 )
@@ -40,6 +41,7 @@ EXEMPT: dict[type[Model], str] = {
     CallbackReceipt: "So that a message counts once; what it changed stands in its attempt's entries.",
     DispatchStop: "Its beginning and its end are entries of the global log.",
     Rehearsal: "Nothing is changed by it; what it showed is an entry.",
+    Suggestion: "What others saw; that one was declared or dismissed is an entry.",
     TargetFence: "A counter that only grows; what it gave out stands in each attempt's entry.",
     WorkerBeat: "A sign of life, no act.",
 }

@@ -15,7 +15,7 @@ from incidents.terms import Role
 from portal.accounts.models import ApiToken
 from tests.factories import Crew, make_crew
 
-ALL_SCOPES = ("check", "read", "act")
+ALL_SCOPES = ("check", "suggest", "read", "act")
 
 
 @dataclass

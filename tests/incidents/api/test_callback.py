@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,81 +10,21 @@ from uuid import uuid4
 import orjson
 import pytest
 import time_machine
-from django.db import connection
 from django.db.models.functions import Now
 from django.test import Client
 from standardwebhooks.webhooks import Webhook
 
-from incidents import clock, dispatch
-from incidents.models import Attempt, CallbackReceipt, Connector, EvidenceEntry, Incident, Wiring
-from incidents.steps import attempts, rollback
-from incidents.terms import ActionState, AttemptState, Kind, Phase, Role
-from tests.factories import Crew, make_crew, make_incident
+from incidents import clock
+from incidents.models import Attempt, CallbackReceipt, Connector
+from incidents.steps import attempts
+from incidents.terms import ActionState, AttemptState, Kind
+from tests.factories import Crew, make_crew
+from tests.incidents.api.reporting import ACTION, FOLLOWED, OTHER_KEY, begun, ends, report, send
 from tests.incidents.connectors.given import KEY
-from tests.incidents.connectors.servers import Answer, Receiver
+
+__all__ = ["begun"]
 
 pytestmark = pytest.mark.django_db
-ACTION = "3e-revoke"
-OTHER_KEY = "whsec_" + "QUJD" * 10
-
-
-@pytest.fixture
-def begun(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """`begun(crew)`: an attempt that a webhook has started and that waits for its callback."""
-    server = Receiver(Answer(202, {}, b'{"id": "run-1"}'))
-    settings.OUTBOUND_HOSTS = settings.OUTBOUND_PRIVATE_HOSTS = [server.url.split("/")[2]]
-    monkeypatch.setenv("HOOK_SECRET", KEY)
-
-    def begin(crew: Crew, **config: Any) -> tuple[Incident, Attempt]:
-        wanted = {"url": server.url, "wait_for": "callback"} | config
-        connector = Connector.objects.create(
-            name=f"Hook of {crew.product}", kind="webhook", config=wanted, secret="env:HOOK_SECRET"
-        )
-        Wiring.objects.create(product=crew.product, key=ACTION, connector=connector)
-        incident = make_incident(crew, at=Phase.ROLLING_BACK)
-        action = incident.actions.get(key=ACTION)
-        rollback.approve(action, by=crew.commander)
-        attempt = rollback.dispatch(action, by=crew[Role(action.owner)])
-        dispatch.run_attempt(attempt.pk)
-        attempt.refresh_from_db()
-        return incident, attempt
-
-    yield begin
-    server.close()
-
-
-def report(attempt: Attempt, state: str = "succeeded", **fields: Any) -> dict[str, Any]:
-    return {"attempt": str(attempt.pk), "epoch": 1, "state": state, **fields}
-
-
-def send(
-    attempt: Attempt | Any,
-    body: Any,
-    *,
-    message: str = "msg_1",
-    at: datetime | None = None,
-    key: str = KEY,
-    **headers: str,
-) -> Any:
-    raw = body if isinstance(body, bytes) else orjson.dumps(body)
-    sent = at or datetime.now(UTC)
-    signed = {
-        "webhook-id": message,
-        "webhook-timestamp": str(int(sent.timestamp())),
-        "webhook-signature": Webhook(key).sign(message, sent, raw.decode("utf-8", "replace")),
-    }
-    url = f"/api/v1/attempts/{getattr(attempt, 'pk', attempt)}/callback"
-    client = Client(enforce_csrf_checks=True)
-    return client.post(url, raw, content_type="application/json", headers=signed | headers)
-
-
-def ends(incident: Incident) -> list[str]:
-    """What the log says after the start."""
-    found = EvidenceEntry.objects.filter(chain=incident.chain, kind__startswith="action.").order_by("seq")
-    return [entry.kind for entry in found][3:]
-
-
-FOLLOWED = [Kind.ACTION_FOLLOWED]
 
 
 def test_an_end_that_is_told_ends_the_attempt(begun: Callable[..., Any], crew: Crew) -> None:
@@ -356,28 +295,3 @@ def test_a_stamp_is_judged_by_our_clock(begun: Callable[..., Any], crew: Crew) -
         assert send(attempt, report(attempt, "running"), at=sent).status_code == 200
     with time_machine.travel(sent + timedelta(seconds=310)):
         assert send(attempt, report(attempt), at=sent, message="msg_2").status_code == 401
-
-
-@pytest.mark.thorough
-@pytest.mark.django_db(transaction=True)
-def test_a_thousand_duplicates_at_once_have_one_effect(begun: Callable[..., Any]) -> None:
-    incident, attempt = begun(make_crew())
-    barrier, found = threading.Barrier(10), []
-
-    def shower(number: int) -> None:
-        barrier.wait()
-        try:
-            for turn in range(100):
-                message = "msg_same" if turn % 2 else f"msg_{number}_{turn}"
-                found.append(send(attempt, report(attempt), message=message).json()["result"])
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=shower, args=[number]) for number in range(10)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    assert (len(found), found.count("applied"), found.count("repeated")) == (1_000, 1, 999)
-    assert ends(incident) == [*FOLLOWED, Kind.ACTION_SUCCEEDED]

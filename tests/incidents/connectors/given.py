@@ -75,3 +75,30 @@ def reached(state: Callable[[], object], seconds: float = 10.0) -> bool:
         if state():
             return True
     return False
+
+
+def a_notification(status: str = "firing", **changes: Any) -> dict[str, Any]:
+    """What Alertmanager's webhook receiver sends of one group."""
+    labels = {"alertname": "ProjectionLag", "severity": "critical", "service": "projector"}
+    alert = {
+        "status": status,
+        "labels": labels | {"shard": "3"},
+        "annotations": {"summary": "Projections are 14 minutes behind"},
+        "startsAt": "2026-11-24T14:02:11.123Z",
+        "endsAt": "0001-01-01T00:00:00Z",
+        "generatorURL": "http://prometheus:9090/graph?g0.expr=lag",
+        "fingerprint": "a1b2c3d4e5f60718",
+    }
+    sent = {
+        "version": "4",
+        "groupKey": '{}:{alertname="ProjectionLag"}',
+        "truncatedAlerts": 0,
+        "receiver": "lastgood",
+        "status": status,
+        "alerts": [alert],
+        "groupLabels": {"alertname": "ProjectionLag"},
+        "commonLabels": labels,
+        "commonAnnotations": {"summary": "Projections are 14 minutes behind", "description": "Since deploy 1182."},
+        "externalURL": "http://alertmanager:9093",
+    }
+    return sent | changes
