@@ -262,6 +262,7 @@ CELERY_TASK_ROUTES = {
 SWEEP_SECONDS = env.int("LASTGOOD_SWEEP_SECONDS", default=10)
 RING_AGAIN_SECONDS = env.int("LASTGOOD_RING_AGAIN_SECONDS", default=20)
 FOLLOW_SECONDS = env.int("LASTGOOD_FOLLOW_SECONDS", default=2)
+CELERY_BEAT_SCHEDULER = "portal.beat:Scheduler"
 CELERY_BEAT_SCHEDULE = {
     "sweep-actions": {"task": "incidents.tasks.sweep", "schedule": SWEEP_SECONDS},
     # A round that waited is overtaken by the next one.
