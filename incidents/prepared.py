@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 from django.db import DEFAULT_DB_ALIAS, connections
@@ -32,6 +32,34 @@ def cursor() -> Any:
     with database.wrap_database_errors:
         found: Any = ServerBindingCursor(raw)  # type: ignore[call-arg]
     return database.make_debug_cursor(found) if database.queries_logged else database.make_cursor(found)
+
+
+class Statement(NamedTuple):
+    """A statement that returns one row, and what is raised when it returns none; None: then None is the answer."""
+
+    sql: str
+    params: Any
+    otherwise: Callable[[], Exception] | None = None
+
+
+def answers(*statements: Statement) -> list[Any]:
+    """The row of each. Each statement sees what the one before it waited for; one round trip in all.
+
+    Outside a transaction they are one of their own on PostgreSQL, and each its own on SQLite.
+    """
+    with ExitStack() as cursors:
+        with _one_trip():
+            found = [cursors.enter_context(cursor()) for _ in statements]
+            for statement, each in zip(statements, found, strict=True):
+                each.execute(statement.sql, statement.params)
+        return [_answer(statement, each) for statement, each in zip(statements, found, strict=True)]
+
+
+def _answer(statement: Statement, found: Any) -> Any:
+    row = found.fetchone()
+    if row is None and statement.otherwise:
+        raise statement.otherwise()
+    return row
 
 
 class Query:

@@ -7,6 +7,7 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import TemplateView
 
+from portal.api.reference import reference
 from portal.health import healthz, metrics, readyz
 
 urlpatterns = [
@@ -17,6 +18,7 @@ urlpatterns = [
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),
     path("metrics", metrics, name="metrics"),
+    path("api/", reference, name="api_reference"),
     path("api/v1/", include("portal.api_urls")),
 ]
 handler403 = "portal.errors.forbidden"

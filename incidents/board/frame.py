@@ -67,7 +67,7 @@ def frame(user: Any, *waiting: QuerySet[Any], beside: rows.Arm | None = None) ->
     """
     visible = authority.visible_incidents(user).filter(pk=OuterRef("freeze__incident"))
     held = FreezeMeasure.objects.filter(in_force=True, freeze__active=True).annotate(seen_=Exists(visible))
-    silent = ~Exists(WorkerBeat.objects.filter(seen_at__gt=Now() - SILENT))
+    silent = ~Exists(WorkerBeat.objects.filter(seen_at__gt=Now() - SILENT, seen_at__lt=Now() + SILENT))
     stuck = [Exists(found) for found in (*_stuck(), *waiting)]
     me = get_user_model().objects.filter(pk=user.pk)
     stop = Subquery(DispatchStop.objects.filter(lifted_at=None).order_by().values("reason")[:1])

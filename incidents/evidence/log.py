@@ -97,6 +97,7 @@ def append(
     actor: dict[str, Any],
     body: dict[str, Any],
     personal: dict[str, str] | None = None,
+    ahead: Sequence[prepared.Statement] = (),
 ) -> Place:
     """Write the next entry of a chain. Call it last in the transaction: the head stays locked until commit.
 
@@ -104,13 +105,14 @@ def append(
         at: when it happened. Where the entry before is later, that one's time is taken: a log never runs backwards.
         personal: personal values by the name of the fact. The entry holds commitments to them, so that they can be
             erased and the entry still verifies.
+        ahead: statements to send on the same way, just before it.
     """
     draft = Draft(chain.pk, kind, at, actor, body, personal or {})
     if not draft.personal:
-        place = _write(draft)
+        place = _write(draft, ahead)
     else:
         with transaction.atomic(savepoint=False):
-            place = _write(draft)
+            place = _write(draft, ahead)
             _keep_private(place, draft)
     # Not compared with `at`: whoever waited for the head was overtaken, and no clock was wrong.
     if place.at > at and place.at - (read := clock.now()) > _SKEW:
@@ -147,21 +149,27 @@ WITH head AS (
   RETURNING id, seq, at, prev, hash)
 INSERT INTO incidents_evidenceentry (chain_id, seq, at, canonical, prev, hash)
 SELECT id, seq, at, %(canonical)s, prev, hash FROM head
-RETURNING id, seq, at"""
+RETURNING id, seq, nullif(at, %(at)s)"""
 
 
-def _write(draft: Draft) -> Place:
-    return _at_once(draft) if connection.vendor == "postgresql" else _in_turn(draft)
+def _write(draft: Draft, ahead: Sequence[prepared.Statement]) -> Place:
+    if connection.vendor == "postgresql":
+        return _at_once(draft, ahead)
+    with transaction.atomic(savepoint=False):
+        prepared.answers(*ahead)
+        return _in_turn(draft)
 
 
-def _at_once(draft: Draft) -> Place:
+def _at_once(draft: Draft, ahead: Sequence[prepared.Statement]) -> Place:
     """PostgreSQL: head and entry in one statement."""
-    with prepared.cursor() as cursor:
-        cursor.execute(
-            _AT_ONCE,
-            {"chain": draft.chain_id, "at": draft.at, "digest": draft.digest, "canonical": draft.canonical},
-        )
-        return Place._make(cursor.fetchone())
+    terms = {"chain": draft.chain_id, "at": draft.at, "digest": draft.digest, "canonical": draft.canonical}
+    if ahead:
+        pk, seq, later = prepared.answers(*ahead, prepared.Statement(_AT_ONCE, terms))[-1]
+    else:
+        with prepared.cursor() as cursor:
+            cursor.execute(_AT_ONCE, terms)
+            pk, seq, later = cursor.fetchone()
+    return Place(pk, seq, later or draft.at)
 
 
 _HEAD = "SELECT seq, hash, at FROM incidents_evidencechain WHERE id = %s"
@@ -173,7 +181,7 @@ _MOVE = "UPDATE incidents_evidencechain SET seq = %s, prev = %s, hash = %s, at =
 def _in_turn(draft: Draft) -> Place:
     """SQLite: the transaction holds the one write lock, so that head, entry and head can follow each other."""
     key = draft.chain_id.hex
-    with transaction.atomic(savepoint=False), connection.cursor() as cursor:
+    with connection.cursor() as cursor:
         cursor.execute(_HEAD, [key])
         seq, prev, before = cursor.fetchone()
         at = max(draft.at, before.replace(tzinfo=UTC)) if before else draft.at

@@ -21,7 +21,8 @@ from incidents.models.evidence import EvidenceEntry
 
 # Below this many entries another process costs more than it saves.
 WORTH_A_PROCESS = 50_000
-_BATCH = 5_000
+# What fits a processor's cache: more at once takes a quarter longer.
+_BATCH = 1_000
 
 _POSTGRESQL = """SELECT seq, to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), prev, hash,
   convert_to(canonical, 'UTF8')
@@ -47,6 +48,7 @@ def rows(chain_id: uuid.UUID, after: int, until: int) -> Iterator[list[Row]]:
     from psycopg import ServerCursor
 
     with transaction.atomic(), ServerCursor(raw, "lastgood_verify") as cursor:
+        raw.execute("SET LOCAL jit = off")
         cursor.execute(_POSTGRESQL, [chain_id, after, until], binary=True)
         while batch := cursor.fetchmany(_BATCH):
             yield batch

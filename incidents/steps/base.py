@@ -24,7 +24,7 @@ ALONE: Any = object()
 CONFIRMED: ContextVar[int | None] = ContextVar("confirmed proposal", default=None)
 Row = TypeVar("Row", bound=Model)
 # Prepared, as each start and each end of an action writes it.
-CHANGED = "UPDATE incidents_incident SET change_number = %s, changed_at = %s WHERE id = %s"
+_CHANGED = "UPDATE incidents_incident SET change_number = %s, changed_at = %s WHERE id = %s RETURNING id"
 
 
 class Denied(Exception):
@@ -64,6 +64,7 @@ class Taken:
     _entry: tuple[Kind, dict[str, Any]] | None = field(default=None)
     _personal: dict[str, str] = field(default_factory=dict)
     _afterwards: list[Callable[[], Any]] = field(default_factory=list)
+    _ahead: list[prepared.Statement] = field(default_factory=list)
     place: log.Place | None = None
     beside: list[Any] = field(default_factory=list)
 
@@ -106,6 +107,10 @@ class Taken:
         self._entry = (kind, {"sentence": sentence, "incident": self.incident.reference, **facts})
         self.refuse_if(text.body_faults([self._entry[1], self._personal]))
 
+    def ahead(self, *statements: prepared.Statement) -> None:
+        """Send statements to the database together with the entry, just before it."""
+        self._ahead.extend(statements)
+
     def afterwards(self, act: Callable[[], Any]) -> None:
         """Do something in the same transaction, once the entry is written."""
         self._afterwards.append(act)
@@ -126,16 +131,10 @@ class Taken:
 
     def note_change(self) -> None:
         """The delivered system changed: gates that passed before are stale, stability begins again."""
-        terms = self.change()
-        with prepared.cursor() as cursor:
-            cursor.execute(CHANGED, terms)
-
-    def change(self) -> list[Any]:
-        """The same, for a step that runs `CHANGED` itself: what that takes."""
         self.incident.change_number += 1
         self.incident.changed_at = self.at
         moment = connection.ops.adapt_datetimefield_value(self.at)
-        return [self.incident.change_number, moment, self.incident.pk]
+        self.ahead(prepared.Statement(_CHANGED, [self.incident.change_number, moment, self.incident.pk]))
 
     @property
     def entry(self) -> EvidenceEntry:
@@ -155,7 +154,15 @@ class Taken:
         if (confirmed := CONFIRMED.get()) is not None:
             body["proposal"] = confirmed
         actor = log.person(self.by, self.role or "", self.second) if self.by else log.SYSTEM_ACTOR
-        self.place = log.append(self.incident.chain, kind, at=self.at, actor=actor, body=body, personal=self._personal)
+        self.place = log.append(
+            self.incident.chain,
+            kind,
+            at=self.at,
+            actor=actor,
+            body=body,
+            personal=self._personal,
+            ahead=self._ahead,
+        )
         for act in self._afterwards:
             act()
         tell(self.incident, kind, body, self.place)

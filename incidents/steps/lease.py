@@ -1,7 +1,8 @@
 """A worker's hold on a row that waits: taken by one, renewed while it works, given back by the sweep.
 
-Leases are judged by the clock of the database. The rows have `state`, `epoch`, `lease_owner`, `lease_until` and
-`rung_at`: attempts, gate runs and dry runs.
+Leases are judged by the clock of the database. One that reaches further than a lease is long was given before that
+clock went back, and is counted from now; a bell that was rung in the future is rung again. The rows have `state`,
+`epoch`, `lease_owner`, `lease_until` and `rung_at`: attempts, gate runs and dry runs.
 """
 
 from __future__ import annotations
@@ -63,8 +64,10 @@ def forgotten(asked_at: str) -> Q:
     Args:
         asked_at: the field that says when the row was queued.
     """
-    long_ago = Now() - timedelta(seconds=settings.RING_AGAIN_SECONDS)
-    return Q(rung_at=None, **{f"{asked_at}__lt": long_ago}) | Q(rung_at__lt=long_ago)
+    again = timedelta(seconds=settings.RING_AGAIN_SECONDS)
+    long_ago, ahead = Now() - again, Now() + again
+    never = Q(rung_at=None) & (Q(**{f"{asked_at}__lt": long_ago}) | Q(**{f"{asked_at}__gt": ahead}))
+    return never | Q(rung_at__lt=long_ago) | Q(rung_at__gt=ahead)
 
 
 def due(model: type[Model]) -> QuerySet[Any]:
@@ -72,7 +75,14 @@ def due(model: type[Model]) -> QuerySet[Any]:
     return model._default_manager.filter(forgotten("asked_at"), state=AttemptState.QUEUED)
 
 
+def count_from_now(rows: QuerySet[Any]) -> None:
+    """Shorten leases that reach further than one is long: the clock has gone back since they were given."""
+    twice = timedelta(seconds=2 * settings.ATTEMPT_LEASE_SECONDS)
+    rows.filter(lease_until__gt=Now() + twice).update(lease_until=until())
+
+
 def sweep(model: type[Model]) -> int:
     """Give back what lost workers held. Any number of sweeps may run at once."""
-    lapsed = model._default_manager.filter(state=AttemptState.LEASED, lease_until__lt=Now())
-    return lapsed.update(state=AttemptState.QUEUED, lease_owner="", rung_at=None)
+    leased = model._default_manager.filter(state=AttemptState.LEASED)
+    count_from_now(leased)
+    return leased.filter(lease_until__lt=Now()).update(state=AttemptState.QUEUED, lease_owner="", rung_at=None)

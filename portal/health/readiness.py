@@ -93,7 +93,9 @@ def _evidence() -> Finding:
 
 def _workers() -> Finding:
     """By the database's clock: a worker whose clock is wrong is not dead, and one that is dead has none."""
-    recent = WorkerBeat.objects.filter(seen_at__gt=Now() - timedelta(seconds=WORKER_SECONDS))
+    lately = timedelta(seconds=WORKER_SECONDS)
+    # One that was seen in the future was seen by a clock that has gone back since.
+    recent = WorkerBeat.objects.filter(seen_at__gt=Now() - lately, seen_at__lt=Now() + lately)
     if alive := list(recent.values_list("name", flat=True)[:10]):
         return Finding(True, f"Alive: {', '.join(alive)}.")
     seen_at = WorkerBeat.objects.aggregate(last=Max("seen_at"))["last"]

@@ -1,4 +1,4 @@
-"""`manage.py test`: private servers, the checks, then pytest on PostgreSQL and SQLite side by side."""
+"""`manage.py test`: private servers, the checks, pytest on PostgreSQL and SQLite side by side, then the benches."""
 
 import argparse
 import os
@@ -29,6 +29,8 @@ def main(arguments: list[str]) -> int:
             failed = [] if options.no_checks else checks.run()
             try:
                 codes = _pytest(running, pytest_arguments, Path(folder), quick=options.quick)
+                if len(running) > 1 and not options.quick:
+                    codes |= _benches(running[0], pytest_arguments, Path(folder))
             except KeyboardInterrupt:
                 return 130
     if set(codes.values()) != {NOTHING_COLLECTED}:
@@ -57,11 +59,13 @@ def _pytest(running: list[Engine], arguments: list[str], folder: Path, *, quick:
     for engine in running:
         first = engine is running[0]
         output = None if first else (folder / f"{engine.name}.out").open("w")
-        left_out = _once(engine, quick=quick) | _shared(engine, running, quick=quick)
+        shared = {"LASTGOOD_PARTS": " ".join(_parts(engine, running, quick=quick))}
+        if quick:
+            shared |= {"LASTGOOD_QUICK": "1", "LASTGOOD_HALF": str(running.index(engine)) if len(running) > 1 else ""}
         processes[engine] = subprocess.Popen(
             [sys.executable, "-m", "pytest", *_options(engine, folder, colour=not first), *arguments],
             cwd=ROOT,
-            env=os.environ | engine.env | left_out | {"CHROMIUM": libraries.browser() or ""},
+            env=_environment(engine) | shared,
             stdout=output,
             stderr=subprocess.STDOUT if output else None,
             preexec_fn=follow_parent(os.getpid()),
@@ -79,32 +83,42 @@ def _pytest(running: list[Engine], arguments: list[str], folder: Path, *, quick:
     return codes
 
 
+def _benches(engine: Engine, arguments: list[str], folder: Path) -> dict[str, int]:
+    """What measures runs alone, when both engines have ended."""
+    command = [sys.executable, "-m", "pytest", *_options(engine, folder, colour=True), *arguments]
+    env, began = _environment(engine) | {"LASTGOOD_PARTS": "bench"}, time.monotonic()
+    print(f"\n{'=' * 20} benches, alone {'=' * 20}", flush=True)
+    done = subprocess.run(command, cwd=ROOT, env=env, preexec_fn=follow_parent(os.getpid()), check=False)
+    print(f"\nbenches: {time.monotonic() - began:.0f} s", flush=True)
+    return {"the benches": done.returncode}
+
+
+def _environment(engine: Engine) -> dict[str, str]:
+    return os.environ | engine.env | {"CHROMIUM": libraries.browser() or ""}
+
+
 def _options(engine: Engine, folder: Path, *, colour: bool) -> list[str]:
     kept, thrown_away = CACHE / "pytest" / engine.name, folder / engine.name / "scratch" / "pytest"
     options = ["-o", f"cache_dir={kept}", f"--basetemp={thrown_away}"]
     return [*options, "--color=yes"] if colour and sys.stdout.isatty() else options
 
 
-def _once(engine: Engine, *, quick: bool) -> dict[str, str]:
-    """Why tests marked browser, faults or bench are left out of this process, if they are."""
-    if quick:
-        return {"LASTGOOD_LEAVE_OUT": "browser, faults, bench, thorough: not under --quick", "LASTGOOD_QUICK": "1"}
-    if engine.name != "postgresql":
-        return {"LASTGOOD_LEAVE_OUT": "browser, faults and bench: run once, on PostgreSQL"}
-    return {}
+def _parts(engine: Engine, running: list[Engine], *, quick: bool) -> list[str]:
+    """Which of the tests this process runs, by the words of `tests.servers.rules.part_of`.
 
-
-def _shared(engine: Engine, running: list[Engine], *, quick: bool) -> dict[str, str]:
-    """What uses no database has nothing to show twice: it runs once, beside SQLite, which has less to do.
-
-    Under --quick the two engines also share the rules: each one is tested on one of them, by its name.
+    What uses no database has nothing to show twice, and browser, faults and benches run once: the two processes share
+    them so that they take equally long.
     """
-    if len(running) == 1:
-        return {}
-    shared = {"LASTGOOD_HALF": str(running.index(engine))} if quick else {}
-    if engine.name == "postgresql":
-        shared["LASTGOOD_DATABASE_ONLY"] = "what uses no database: run once, beside SQLite"
-    return shared
+    alone, is_postgresql = len(running) == 1, engine.name == "postgresql"
+    parts = ["rules"] if is_postgresql and not alone else ["rules", "pure"]
+    if quick:
+        return parts
+    parts.append(f"faults-{engine.name}")
+    if is_postgresql:
+        parts.append("once")
+    if is_postgresql == alone:
+        parts.append("once-pure")
+    return [*parts, "bench"] if is_postgresql and alone else parts
 
 
 def _parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:

@@ -228,6 +228,7 @@ class Installation:
         dead = {group.process.pid, *children(group.process.pid)}
         group.kill()
         self.workers.remove(group)
+        assert wait_until(lambda: not any(map(is_running, dead)), seconds=5)
         return self.in_work_of(dead)
 
     def kill_child(self, group: Child) -> set[str]:
@@ -242,9 +243,21 @@ class Installation:
         return self.in_work_of({pid})
 
     def in_work_of(self, dead: set[int]) -> set[str]:
-        """The attempts that these processes have started and never will finish."""
-        found = self.hand.rows("Attempt", "id", "lease_owner", state="started")
+        """The attempts that these processes had taken: of one that is still leased, the start may be on its way."""
+        found = self.hand.rows("Attempt", "id", "lease_owner", state__in=["leased", "started"])
         return {str(key) for key, owner in found if int(owner.rpartition(":")[2] or 0) in dead}
+
+    @contextmanager
+    def asleep(self, group: Child) -> Iterator[set[str]]:
+        """Stop a whole group in its tracks. Gives the attempts that this may leave unknown.
+
+        Besides its own these are everybody's, of an incident that it has locked: they cannot renew their leases.
+        """
+        pids = {*children(group.process.pid), group.process.pid}
+        with stopped(*pids):
+            held_up = self.hand.do("held_up")
+            waiting = self.hand.rows("Attempt", "id", state="started", action__incident__reference__in=held_up)
+            yield self.in_work_of(pids) | {str(key) for [key] in waiting}
 
     def flush(self) -> None:
         """Forget every message."""
@@ -345,6 +358,8 @@ def stopped(*pids: int) -> Iterator[None]:
     """Processes that do not move, for a while."""
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
+    # The signal is on its way when it has been sent: until it arrives a process may still commit.
+    assert wait_until(lambda: all(map(stands_still, pids)), seconds=10)
     try:
         yield
     finally:
@@ -353,11 +368,22 @@ def stopped(*pids: int) -> Iterator[None]:
                 os.kill(pid, signal.SIGCONT)
 
 
+def stands_still(pid: int) -> bool:
+    """Whether each of its threads has stopped, or is gone."""
+    with suppress(OSError):
+        return all(_state(stat) in "TZX" for stat in Path(f"/proc/{pid}/task").glob("*/stat"))
+    return True
+
+
 def is_running(pid: int) -> bool:
     """Whether it can still do anything: a zombie cannot."""
     with suppress(OSError):
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+        return _state(Path(f"/proc/{pid}/stat")) not in "ZX"
     return False
+
+
+def _state(stat: Path) -> str:
+    return stat.read_text().rpartition(")")[2].split()[0]
 
 
 @contextmanager

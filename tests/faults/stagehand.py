@@ -7,8 +7,11 @@ on standard input, `{"do": name, …}`; what the function of that name returns g
 from __future__ import annotations
 
 import json
+import sqlite3
 import sys
+import time
 import traceback
+from contextlib import closing
 from typing import Any
 
 PEOPLE: dict[str, Any] = {}
@@ -116,6 +119,37 @@ def cut() -> None:
     with connection.cursor() as cursor:
         others = "pid <> pg_backend_pid() AND datname IS NOT NULL"
         cursor.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}")
+
+
+def held_up() -> list[str]:
+    """The incidents that somebody keeps locked: still, after half a second."""
+    from incidents.models import Incident
+
+    free = _free()
+    time.sleep(0.5)
+    free |= _free()
+    return [reference for reference in Incident.objects.values_list("reference", flat=True) if reference not in free]
+
+
+def _free() -> set[str]:
+    from django.db import connection, transaction
+
+    from incidents.models import Incident
+
+    known = Incident.objects.values_list("reference", flat=True)
+    if connection.vendor == "sqlite":
+        return set() if _is_locked(connection.settings_dict["NAME"]) else set(known)
+    with transaction.atomic():
+        return set(known.select_for_update(skip_locked=True, no_key=True))
+
+
+def _is_locked(file: str) -> bool:
+    with closing(sqlite3.connect(file, timeout=0.3, isolation_level=None)) as line:
+        try:
+            line.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return True
+    return False
 
 
 def ring(task: str, *arguments: str) -> None:

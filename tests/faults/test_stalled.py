@@ -8,17 +8,13 @@ from collections.abc import Callable
 
 import pytest
 
-from portal.demo.processes import Child, wait_until
-from tests.faults.installation import SETTINGS, Installation, children, stopped
+from portal.demo.processes import wait_until
+from tests.faults.installation import SETTINGS, Installation, children
 from tests.faults.invariants import Scenario, bundle_entries, check, on_each
 from tests.faults.target import Hit
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 LEASE = int(SETTINGS["LASTGOOD_ATTEMPT_LEASE_SECONDS"])
-
-
-def whole(group: Child) -> list[int]:
-    return [*children(group.process.pid), group.process.pid]
 
 
 def test_a_late_result_is_recorded_and_changes_nothing(portal: Installation, scenario: Callable[..., Scenario]) -> None:
@@ -32,10 +28,11 @@ def test_a_late_result_is_recorded_and_changes_nothing(portal: Installation, sce
     found.insist(*found.actions[0])
     assert wait_until(lambda: bool(portal.target.of(found.keys)), seconds=10)
     [key] = found.keys
-    [owner] = [group for group in portal.workers if portal.in_work_of(set(whole(group)))]
+    [owner] = [g for g in portal.workers if portal.in_work_of({g.process.pid, *children(g.process.pid)})]
 
-    with stopped(*whole(owner)):
-        found.in_work |= found.keys
+    with portal.asleep(owner) as in_work:
+        assert in_work == found.keys
+        found.in_work |= in_work
         assert wait_until(lambda: found.states() == {"unknown": 1}, seconds=LEASE + 15), found.states()
         released.set()
     reference = found.incidents[0]["reference"]
@@ -62,9 +59,8 @@ def test_workers_stopped_at_any_moment_send_nothing_twice(
     sending.start()
     for turn in range(2):
         time.sleep(portal.random.uniform(0.2, 0.6))
-        group = portal.workers[turn % len(portal.workers)]
-        with stopped(*whole(group)):
-            found.in_work |= portal.in_work_of(set(whole(group)))
+        with portal.asleep(portal.workers[turn % len(portal.workers)]) as in_work:
+            found.in_work |= in_work
             time.sleep(LEASE + 2)
     sending.join()
     found.settled(seconds=60)

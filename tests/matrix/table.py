@@ -128,6 +128,7 @@ PAGES: dict[str, Row] = {
     "comms:report_md": TAKEN,
     "comms:followups_csv": TAKEN,
     "comms:followups_beads": TAKEN,
+    "api_reference": Row(SIGNED_IN, seen_by=EVERYBODY),
     "healthz": Row(EVERYBODY, seen_by=EVERYBODY),
     "readyz": Row(EVERYBODY, seen_by=EVERYBODY),
     "metrics": Row(EVERYBODY, seen_by=EVERYBODY),

@@ -26,6 +26,9 @@ FLAGS = [
     "--disable-dev-shm-usage",
     "--disable-extensions",
 ]
+# Said by the browser itself as well, but not for every directive, and not in every frame.
+VIOLATIONS = """document.addEventListener("securitypolicyviolation", broken =>
+  console.error(`policy: ${broken.effectiveDirective} refused ${broken.blockedURI || "inline"}`))"""
 
 
 @dataclass
@@ -87,6 +90,7 @@ def open_page(browser: "Browser", served: Process, console: Console) -> Iterator
         options = {"base_url": served.url, "viewport": {"width": width, "height": height}, **options}
         context = browser.new_context(color_scheme=scheme, **options)
         contexts.append(context)
+        context.add_init_script(VIOLATIONS)
         if user is not None:
             context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": _session(user), "url": served.url}])
         page = context.new_page()

@@ -15,7 +15,6 @@ from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.db import connection
 from django.test import TransactionTestCase
 
-ONCE = ("browser", "faults", "bench")
 CASES = 3
 LEFT_OUT = pytest.StashKey[int]()
 
@@ -57,14 +56,35 @@ def _kept_of_table(item: pytest.Item) -> int:
 
 
 def _is_left_out(item: pytest.Item) -> bool:
-    if any(item.get_closest_marker(name) for name in ONCE):
-        return bool(os.environ.get("LASTGOOD_LEAVE_OUT"))
+    part, parts = part_of(item), os.environ.get("LASTGOOD_PARTS")
+    if parts is not None and part not in parts.split():
+        return True
     if item.get_closest_marker("thorough") and not _kept_of_table(item) and os.environ.get("LASTGOOD_QUICK"):
         return True
-    if not _uses_database(item):
-        return bool(os.environ.get("LASTGOOD_DATABASE_ONLY"))
     half = os.environ.get("LASTGOOD_HALF")
-    return half is not None and _half_of(item) != int(half)
+    return bool(half) and part == "rules" and _half_of(item) != int(half)
+
+
+def part_of(item: pytest.Item) -> str:
+    """Which part of the whole run a test belongs to.
+
+    `rules` run on each engine, `pure` ones use no database; `once` are browser and faults on the test's database,
+    `once-pure` without it, `faults-sqlite` and `faults-postgresql` on an installation of that engine; `bench`.
+    """
+    if item.get_closest_marker("bench"):
+        return "bench"
+    pure = "" if _uses_database(item) else "-pure"
+    if item.get_closest_marker("faults") and (engine := _engine_of(item)):
+        return f"faults-{engine}"
+    if item.get_closest_marker("browser") or item.get_closest_marker("faults"):
+        return f"once{pure}"
+    return "pure" if pure else "rules"
+
+
+def _engine_of(item: pytest.Item) -> str:
+    """The engine of the installation that a fault scenario runs on."""
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    return next((parameters[name] for name in ("portal", "office") if name in parameters), "")
 
 
 def _half_of(item: pytest.Item) -> int:
@@ -87,10 +107,10 @@ def pytest_collection_finish() -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Say what was left out and why."""
     if number := config.stash.get(LEFT_OUT, 0):
-        why = [os.environ[name] for name in ("LASTGOOD_LEAVE_OUT", "LASTGOOD_DATABASE_ONLY") if os.environ.get(name)]
+        why = [f"this process runs {os.environ['LASTGOOD_PARTS']}"] if "LASTGOOD_PARTS" in os.environ else []
         if "LASTGOOD_QUICK" in os.environ:
             why.append(f"--quick tests {CASES} cases of a table on the database")
-        if "LASTGOOD_HALF" in os.environ:
+        if os.environ.get("LASTGOOD_HALF"):
             why.append("and each rule on one of the two engines")
         terminalreporter.write_line(f"{number} tests left out ({'; '.join(why)})")
 

@@ -11,6 +11,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import Case, Exists, OuterRef, Q, QuerySet, Value, When
 from django.db.models.functions import Now
 
+from incidents import prepared
 from incidents.models import Attempt, Connector
 from incidents.models.rollback import HOLDING
 from incidents.steps import lease
@@ -51,21 +52,32 @@ class Claim:
 
 # Raw SQL on purpose: a claim stands between a person's click and the act, and building it with the ORM costs more than
 # running it. The connector's row is locked by a statement of its own, because one that had waited for the lock would
-# still count as of the moment before it. A claim need not outlive a crash of the database: the row is queued then.
+# still count as of the moment before it. What is busy is looked up first, by the index that holds no more than that: a
+# connector may have thousands of acts behind it. A claim need not outlive a crash of the database: the row is queued
+# then.
 _LOCK = """
-SET LOCAL synchronous_commit TO off;
-SELECT c.id FROM incidents_connector c
+SELECT c.id, set_config('synchronous_commit', 'off', true) FROM incidents_connector c
 JOIN incidents_action a ON a.connector_id = c.id JOIN incidents_attempt t ON t.action_id = a.id
-WHERE t.id = %(attempt)s FOR NO KEY UPDATE OF c;"""
+WHERE t.id = %(attempt)s FOR NO KEY UPDATE OF c"""
+_BUSY_NOW = """
+WITH busy AS MATERIALIZED
+  (SELECT action_id FROM incidents_attempt WHERE state IN ('leased', 'started') AND NOT by_hand)"""
 _TAKE = """
 UPDATE incidents_attempt SET state = 'leased', epoch = epoch + 1, lease_owner = %(worker)s, lease_until = {until}
 WHERE id = %(attempt)s AND state = 'queued' AND (not_before IS NULL OR not_before <= {now})
-AND (SELECT count(*) FROM incidents_attempt t JOIN incidents_action b ON b.id = t.action_id
-  WHERE t.state IN ('leased', 'started') AND NOT t.by_hand
-  AND b.connector_id = (SELECT a.connector_id FROM incidents_action a WHERE a.id = incidents_attempt.action_id))
-  < (SELECT c.max_parallel FROM incidents_action a JOIN incidents_connector c ON c.id = a.connector_id
-  WHERE a.id = incidents_attempt.action_id)
-RETURNING epoch, (SELECT a.incident_id FROM incidents_action a WHERE a.id = incidents_attempt.action_id)"""
+AND EXISTS (SELECT 1 FROM incidents_action a JOIN incidents_connector c ON c.id = a.connector_id
+  WHERE a.id = incidents_attempt.action_id AND c.max_parallel >
+    (SELECT count(*) FROM busy JOIN incidents_action b ON b.id = busy.action_id WHERE b.connector_id = c.id))
+RETURNING target_key, epoch, (SELECT a.incident_id FROM incidents_action a WHERE a.id = incidents_attempt.action_id)"""
+_BUMP = """
+INSERT INTO incidents_targetfence (target_key, value) {of}
+ON CONFLICT (target_key) DO UPDATE SET value = incidents_targetfence.value + 1 RETURNING value"""
+_TAKE_AND_BUMP = (
+    """{busy}, taken (target_key, epoch, incident) AS ({take}), fence AS ({bump})
+SELECT epoch, value, incident FROM taken, fence""".replace("{busy}", _BUSY_NOW)
+    .replace("{take}", _TAKE)
+    .replace("{bump}", _BUMP.replace("{of}", "SELECT target_key, 1 FROM taken"))
+)
 
 
 def claim(attempt_id: UUID | str, worker: str) -> Claim | None:
@@ -74,24 +86,30 @@ def claim(attempt_id: UUID | str, worker: str) -> Claim | None:
     An attempt whose target or connector is busy stays queued: it is rung again when one of those ends.
     """
     attempt: Any = Attempt._meta.pk.to_python(attempt_id)
+    terms = {"attempt": bound(attempt), "worker": worker[:80]}
     try:
-        # Alone, the statements are their own transaction: nothing is to be undone in one around them.
-        with transaction.atomic() if connection.in_atomic_block else nullcontext():
-            won = _claimed(attempt, worker)
+        won = _at_once(terms) if connection.vendor == "postgresql" else _in_turn(terms)
     except IntegrityError:
         return None  # another attempt holds this target
-    return Claim(attempt, won[0], incident_id=won[1]) if won else None
+    return Claim(attempt, *won) if won else None
 
 
-def _claimed(attempt: UUID, worker: str) -> tuple[int, int] | None:
-    is_postgresql = connection.vendor == "postgresql"
-    statement = (_LOCK if is_postgresql else "") + lease.sql(_TAKE)
-    with connection.cursor() as cursor:
-        cursor.execute(statement, {"attempt": bound(attempt), "worker": worker[:80]})
-        while is_postgresql and cursor.nextset():
-            continue
-        won: tuple[int, int] | None = cursor.fetchone()
-    return won
+def _at_once(terms: dict[str, Any]) -> Any:
+    """Alone, the statements are their own transaction: nothing is to be undone in one around them."""
+    with transaction.atomic() if connection.in_atomic_block else nullcontext():
+        lock, take = prepared.Statement(_LOCK, terms), prepared.Statement(lease.sql(_TAKE_AND_BUMP), terms)
+        return prepared.answers(lock, take)[-1]
+
+
+def _in_turn(terms: dict[str, Any]) -> Any:
+    """SQLite: the one write lock stands for the connector's."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(lease.sql(_BUSY_NOW + _TAKE), terms)
+        if (won := cursor.fetchone()) is None:
+            return None
+        target_key, epoch, incident = won
+        cursor.execute(_BUMP.replace("{of}", "VALUES (%s, 1)"), [target_key])
+        return epoch, cursor.fetchone()[0], incident
 
 
 def bound(attempt_id: UUID) -> Any:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime, timedelta
 from random import SystemRandom
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Q
 from django.db.models.functions import Now
 
@@ -19,6 +21,7 @@ from incidents.steps.text import RESULT, kept
 from incidents.terms import Act, ActionState, AttemptState, Kind
 
 LOST = "The worker was lost after it had started the action."
+STALLED = "The worker stalled before it had sent anything: nothing was sent."
 FIRST_WAIT_SECONDS = 5
 LONGEST_WAIT_SECONDS = 300
 TRIED_FOR = timedelta(minutes=30)
@@ -47,12 +50,12 @@ def report(claimed: Claim, output: str, dropped: int) -> bool:
 def give_back(claimed: Claim) -> None:
     """Queue a started attempt of which provably nothing was sent at once again.
 
-    Raises:
-        Fenced: the claim no longer holds.
+    Whoever decides what it did, where the sweep was faster, finds on record that it did nothing.
     """
     with step_of_portal(claimed.incident, Act.RUN_ACTION) as taken:
-        if not _is_put_back(taken, loaded(taken, claimed), claimed, rung_at=Now()):
-            raise Fenced
+        attempt = loaded(taken, claimed)
+        if not _is_put_back(taken, attempt, claimed, rung_at=Now()):
+            _late(taken, attempt, claimed, AttemptState.FAILED, STALLED)
 
 
 def send_again(claimed: Claim, sentence: str, *, after_seconds: int | None = None, **facts: Any) -> bool:
@@ -209,15 +212,26 @@ def sweep() -> tuple[int, int]:
     Returns:
         How many attempts went back to the queue, and how many became unknown.
     """
-    lost = Attempt.objects.filter(state=AttemptState.STARTED, by_hand=False, lease_until__lt=Now())
+    began = time.monotonic()
+    started = Attempt.objects.filter(state=AttemptState.STARTED, by_hand=False)
+    lease.count_from_now(started.filter(poll_at=None))
+    lost = started.filter(lease_until__lt=Now())
     found = [Claim(*row) for row in lost.values_list("pk", "epoch", "fence", "action__incident")]
-    return lease.sweep(Attempt), sum(map(_lose, found))
+    number = sum(_lose(claimed, began) for claimed in found)
+    return lease.sweep(Attempt), number
 
 
-def _lose(claimed: Claim) -> bool:
-    """Say that nobody knows; False when the worker renewed its lease meanwhile, or another sweep was first."""
+def _lose(claimed: Claim, began: float) -> bool:
+    """Say that nobody knows; False when the worker renewed its lease meanwhile, or another sweep was first.
+
+    Args:
+        began: when the sweep did (`time.monotonic`). One that had to wait for the database judges nobody: workers that
+            live had to wait as well. The next one looks again.
+    """
     try:
         with step_of_portal(claimed.incident, Act.RUN_ACTION) as taken:
+            if time.monotonic() - began > settings.ATTEMPT_LEASE_SECONDS / 3:
+                raise Fenced
             attempt = loaded(taken, claimed)
             lapsed = claimed.rows(AttemptState.STARTED).filter(lease_until__lt=Now())
             if not lapsed.update(state=AttemptState.UNKNOWN, finished_at=taken.at, sentence=LOST):

@@ -8,14 +8,13 @@ from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import ObjectDoesNotExist
-from django.db import connection
-from django.db.models import Count, OuterRef
+from django.db.models import Count, F, OuterRef
 
 from incidents import authority, policy, prepared
 from incidents.models import Action, Attempt, Confirmation, DispatchStop
 from incidents.steps import kill_switch, lease, rollback
 from incidents.steps.attempts.claiming import Claim, Fenced, bound, claim
-from incidents.steps.base import CHANGED, Taken, step_of_portal
+from incidents.steps.base import Taken, step_of_portal
 from incidents.terms import Act, ActionState, Aspect, AttemptState, Kind, Phase, Role
 
 _NOBODY = UUID(int=0)
@@ -25,8 +24,10 @@ _TO_START = prepared.Query(
     lambda attempt_id: (
         Attempt.objects.filter(pk=attempt_id)
         .order_by()
-        .select_related("action__connector", "requested_by", "approved_by", "target")
+        .select_related("action__connector", "target")
         .annotate(
+            requester_acts_=F("requested_by__is_active"),
+            approver_acts_=F("approved_by__is_active"),
             confirmed_=_CONFIRMED.annotate(number=Count("*")).values("number"),
             requester_holds_=authority.names_held(OuterRef("requested_by"), "action__incident"),
             approver_holds_=authority.names_held(OuterRef("approved_by"), "action__incident"),
@@ -35,24 +36,10 @@ _TO_START = prepared.Query(
     ),
     _NOBODY,
 )
-# A start in one statement, and for SQLite, which has no way to other processes to save, in two.
-_AT_ONCE = """
-WITH fence AS (
-  INSERT INTO incidents_targetfence (target_key, value) VALUES (%s, 1)
-  ON CONFLICT (target_key) DO UPDATE SET value = incidents_targetfence.value + 1 RETURNING value),
-begun AS (
-  UPDATE incidents_attempt SET state = 'started', started_at = {now}, lease_until = {until},
-    fence = (SELECT value FROM fence), output = '', output_dropped = 0
-  WHERE id = %s AND state = 'leased' AND epoch = %s RETURNING id)
-"""
-_FOUND = "SELECT value, EXISTS(SELECT FROM begun) FROM fence"
-_BUMP = """
-INSERT INTO incidents_targetfence (target_key, value) VALUES (%s, 1)
-ON CONFLICT (target_key) DO UPDATE SET value = incidents_targetfence.value + 1 RETURNING value"""
 _BEGIN = """
 UPDATE incidents_attempt
 SET state = 'started', started_at = {now}, lease_until = {until}, fence = %s, output = '', output_dropped = 0
-WHERE id = %s AND state = 'leased' AND epoch = %s"""
+WHERE id = %s AND state = 'leased' AND epoch = %s RETURNING id"""
 
 
 def warm_up() -> None:
@@ -76,16 +63,19 @@ def start(claimed: Claim) -> Claim | None:
         if objection := _objection(taken, attempt):
             _cancel(taken, attempt, claimed, objection)
             return None
-        fence = _begun(taken, claimed, attempt)
+        mine = [claimed.fence, bound(claimed.attempt_id), claimed.epoch]
+        taken.ahead(prepared.Statement(lease.sql(_BEGIN), mine, Fenced))
+        if attempt.action.changes_state:
+            taken.note_change()
         taken.record(
             Kind.ACTION_STARTED,
             f"Started: {attempt.action}",
             action=attempt.action.key,
             attempt=str(attempt.pk),
             epoch=claimed.epoch,
-            fence=fence,
+            fence=claimed.fence,
         )
-    return replace(claimed, fence=fence, attempt=attempt)
+    return replace(claimed, attempt=attempt)
 
 
 def loaded(taken: Taken, claimed: Claim, *also: str) -> Attempt:
@@ -113,17 +103,17 @@ def _objection(taken: Taken, attempt: Any) -> str:
 
 def _authority_objection(attempt: Any) -> str:
     action = attempt.action
-    if not _may(attempt.requested_by, attempt.requester_holds_, Act.DISPATCH_ACTION, Role(action.owner)):
+    if not _may(attempt.requester_acts_, attempt.requester_holds_, Act.DISPATCH_ACTION, Role(action.owner)):
         return "Whoever dispatched the action no longer holds its role."
     if rollback.needs_second(action) and not _may(
-        attempt.approved_by, attempt.approver_holds_, Act.APPROVE_ACTION, None
+        attempt.approver_acts_, attempt.approver_holds_, Act.APPROVE_ACTION, None
     ):
         return "Whoever approved the action no longer holds a role."
     return ""
 
 
-def _may(person: Any, names: Any, act: Act, owner: Role | None) -> bool:
-    held = authority.roles_named(names) if person and person.is_active else ()
+def _may(acts: bool | None, names: Any, act: Act, owner: Role | None) -> bool:
+    held = authority.roles_named(names) if acts else ()
     return policy.role_for(held, act, owner) is not None
 
 
@@ -141,33 +131,3 @@ def _cancel(taken: Taken, attempt: Attempt, claimed: Claim, objection: str) -> N
         reason=objection,
         **rollback.moved(before, ActionState.PLANNED if before == ActionState.RUNNING else before),
     )
-
-
-def _begun(taken: Taken, claimed: Claim, attempt: Attempt) -> int:
-    """Write that it has started, and that this changes the system; the fence that it got."""
-    mine = [bound(claimed.attempt_id), claimed.epoch]
-    change = taken.change() if attempt.action.changes_state else None
-    write = _begun_at_once if connection.vendor == "postgresql" else _begun_in_turn
-    fence, is_begun = write(attempt.target_key, mine, change)
-    if not is_begun:
-        raise Fenced
-    return fence
-
-
-def _begun_at_once(target_key: str, mine: list[Any], change: list[Any] | None) -> tuple[int, bool]:
-    changed = f", changed AS ({CHANGED})" if change else ""
-    with prepared.cursor() as cursor:
-        cursor.execute(lease.sql(_AT_ONCE) + changed + _FOUND, [target_key, *mine, *(change or [])])
-        found: tuple[int, bool] = cursor.fetchone()
-    return found
-
-
-def _begun_in_turn(target_key: str, mine: list[Any], change: list[Any] | None) -> tuple[int, bool]:
-    with prepared.cursor() as cursor:
-        cursor.execute(_BUMP, [target_key])
-        fence: int = cursor.fetchone()[0]
-        cursor.execute(lease.sql(_BEGIN), [fence, *mine])
-        is_begun = cursor.rowcount == 1
-        if change:
-            cursor.execute(CHANGED, change)
-    return fence, is_begun

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import threading
+import time
 from datetime import timedelta
 from typing import Any
 
 import pytest
 import time_machine
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from incidents import clock
@@ -46,7 +47,7 @@ def test_one_worker_claims_a_queued_attempt_and_every_other_gets_nothing() -> No
     first, second = attempts.claim(attempt.pk, "one"), attempts.claim(attempt.pk, "two")
 
     attempt.refresh_from_db()
-    assert first == attempts.Claim(attempt.pk, 1)
+    assert first == attempts.Claim(attempt.pk, 1, fence=1)
     assert second is None
     assert (attempt.state, attempt.lease_owner) == (AttemptState.LEASED, "one")
 
@@ -83,7 +84,7 @@ def test_a_lapsed_lease_goes_back_to_the_queue() -> None:
     expire(attempt)
 
     assert attempts.sweep() == (1, 0)
-    assert attempts.claim(attempt.pk, "next") == attempts.Claim(attempt.pk, 2)
+    assert attempts.claim(attempt.pk, "next") == attempts.Claim(attempt.pk, 2, fence=2)
 
 
 def test_a_worker_lost_after_the_start_leaves_unknown_and_no_second_run() -> None:
@@ -288,11 +289,54 @@ def test_a_lease_that_was_renewed_is_not_lost() -> None:
     lost = Attempt.objects.get(pk=attempt.pk)
     attempts.is_alive(claimed)
 
-    assert ending._lose(attempts.Claim(lost.pk, lost.epoch)) is False
+    assert ending._lose(attempts.Claim(lost.pk, lost.epoch), time.monotonic()) is False
 
     attempt.refresh_from_db()
     assert attempt.state == AttemptState.STARTED
     assert incident.chain.entries.latest("seq").kind == Kind.ACTION_STARTED
+
+
+def test_a_lease_given_before_the_clock_went_back_an_hour_lapses_in_its_own_time() -> None:
+    _, _, attempt, claimed = started()
+    Attempt.objects.filter(pk=attempt.pk).update(lease_until=Now() + timedelta(hours=1))
+
+    assert attempts.sweep() == (0, 0)
+
+    left = Attempt.objects.filter(pk=attempt.pk, lease_until__lt=Now() + timedelta(seconds=31))
+    assert (left.exists(), attempts.is_alive(claimed)) == (True, True)
+
+
+def test_a_bell_that_was_rung_before_the_clock_went_back_an_hour_is_rung_again() -> None:
+    _, _, attempt = queued()
+    Attempt.objects.filter(pk=attempt.pk).update(rung_at=Now() + timedelta(hours=1))
+
+    assert attempts.due().filter(pk=attempt.pk).exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_sweep_that_had_to_wait_for_the_database_calls_nobody_lost(settings: Any) -> None:
+    """Whoever held everybody up kept the worker from renewing its lease as well."""
+    settings.ATTEMPT_LEASE_SECONDS = 0.6
+    _, incident, attempt, claimed = started()
+    expire(attempt)
+    is_held, swept = threading.Event(), []
+
+    def sweep() -> None:
+        is_held.wait(10)
+        swept.append(attempts.sweep())
+        connection.close()
+
+    sweeping = threading.Thread(target=sweep)
+    sweeping.start()
+    with transaction.atomic():
+        Incident.objects.select_for_update().get(pk=incident.pk)
+        is_held.set()
+        sweeping.join(0.5)
+    sweeping.join()
+
+    assert swept == [(0, 0)]
+    assert claimed.rows(AttemptState.STARTED).exists()
+    assert attempts.sweep() == (0, 1)
 
 
 def test_a_start_that_is_given_back_is_on_record_and_starts_again() -> None:
@@ -304,9 +348,21 @@ def test_a_start_that_is_given_back_is_on_record_and_starts_again() -> None:
     entry = incident.chain.entries.latest("seq")
     assert (attempt.state, attempt.started_at) == (AttemptState.QUEUED, None)
     assert (entry.kind, entry.sentence.partition(":")[0]) == (Kind.ACTION_QUEUED, "Queued again, nothing was sent")
-    assert attempts.claim(attempt.pk, "next") == attempts.Claim(attempt.pk, 2)
-    with pytest.raises(attempts.Fenced):
-        attempts.give_back(claimed)
+    assert attempts.claim(attempt.pk, "next") == attempts.Claim(attempt.pk, 2, fence=2)
+
+
+def test_a_start_that_is_given_back_too_late_says_that_nothing_was_sent() -> None:
+    """The sweep was faster than a worker that had stalled within its start: two people decide, and are told this."""
+    _, incident, attempt, claimed = started()
+    expire(attempt)
+    attempts.sweep()
+
+    attempts.give_back(claimed)
+
+    attempt.refresh_from_db()
+    entry = incident.chain.entries.latest("seq")
+    assert attempt.state == AttemptState.UNKNOWN
+    assert (entry.kind, entry.sentence.rpartition("not applied: ")[2]) == (Kind.ACTION_LATE, ending.STALLED)
 
 
 def test_a_connector_that_was_switched_off_starts_nothing() -> None:
