@@ -13,6 +13,7 @@ from incidents.runbook import Runbook
 from incidents.templatetags.look import code_spans
 from incidents.terms import Level, Role
 
+UNNAMED_TRIGGER = "regression"
 MODES = {"real": "Real", "drill": "Drill"}
 
 
@@ -77,11 +78,12 @@ class DeclareForm(forms.Form):
         return self.answers
 
 
-def prefilled(suggestion: Suggestion) -> dict[str, Any]:
+def prefilled(suggestion: Suggestion, book: Runbook) -> dict[str, Any]:
     """What a suggestion knows of a declaration."""
+    named = suggestion.trigger in {trigger.key for trigger in book.triggers}
     return {
         "product": suggestion.product.slug,
-        "trigger": suggestion.trigger or "regression",
+        "trigger": suggestion.trigger if named else UNNAMED_TRIGGER,
         "summary": suggestion.title,
     }
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import F, Q
+from django.db.models.functions import Least
 
 from incidents import authority, clock, lifecycle
 from incidents.evidence import log
@@ -21,6 +22,7 @@ from incidents.steps.base import Denied, Refused
 from incidents.terms import Kind, Phase, Source, SuggestionState
 
 MOST_WAITING = 100
+MOST_COUNTED = 1_000_000
 LASTS = timedelta(hours=24)
 LASTS_RESOLVED = timedelta(hours=2)
 KEPT = timedelta(days=30)
@@ -103,7 +105,7 @@ def _counted(found: Suggestion, told: Told, at: datetime) -> Suggestion:
     changed: dict[str, Any] = {"last_seen_at": at, "resolved_at": at if told.is_resolved else None}
     if found.is_waiting:
         changed |= told.content()
-    Suggestion.objects.filter(pk=found.pk).update(count=F("count") + 1, **changed)
+    Suggestion.objects.filter(pk=found.pk).update(count=Least(F("count") + 1, MOST_COUNTED), **changed)
     found.refresh_from_db()
     return found
 

@@ -50,10 +50,10 @@ def _form(request: Any, products: list[Ready]) -> DeclareForm:
     own = [row.product for row in products if row.is_mine and not row.held_by]
     initial = {"product": request.GET.get("product") or (own[0].slug if own else None), "commander": request.user.pk}
     suggestion = _suggestion(request)
-    initial |= prefilled(suggestion) if suggestion else {}
+    book = versions.current().content
+    initial |= prefilled(suggestion, book) if suggestion else {}
     sentences = {row.product.slug: row.sentence for row in products}
     data = request.POST if request.method == "POST" else None
-    book = versions.current().content
     return DeclareForm(data, initial=initial, book=book, products=sentences, suggestion=suggestion)
 
 

@@ -9,15 +9,29 @@ from typing import Any
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from incidents import clock
+from incidents.connectors import inbound
 from incidents.evidence import attachments
 from incidents.evidence.foreign import Mode
 from incidents.models import Incident
-from incidents.steps import attempts, cleanup, correct, declare, deliver, foreign, four_eyes, freeze, rollback
+from incidents.steps import attempts, cleanup, correct, declare, deliver, foreign, four_eyes, freeze, rollback, suggest
 from incidents.terms import Act, AttemptState, Measure, Priority, Role, Track
 from tests.factories import Crew
+from tests.incidents.connectors.given import a_notification
 from tests.incidents.evidence.foreign.writing import content, sealed, v1
 
 LONG = "projection_rebuild_0412_" * 5
+
+
+def be_told(crew: Crew) -> None:
+    """An alert and a pipeline suggest a declaration; of two, one was dismissed."""
+    labels = {"alertname": LONG, "instance": LONG}
+    firing = a_notification(commonLabels=labels, commonAnnotations={"summary": LONG, "description": LONG})
+    for sent in (firing, {**firing, "groupKey": "ended"}, {**firing, "groupKey": "ended", "status": "resolved"}):
+        suggest.receive(inbound.of_alertmanager(sent), crew.product, by=crew.outsider, token=LONG[:80])
+    failing = inbound.of_pipeline(pipeline=LONG, state="failed", step=LONG, commit=LONG, summary=LONG)
+    known = suggest.receive(failing, crew.product, by=crew.outsider, token="CI")
+    assert known
+    suggest.dismiss(known, by=crew.commander, reason=f"Known since {LONG}")
 
 
 def allow_exceptions(incident: Incident, crew: Crew) -> None:

@@ -41,6 +41,7 @@ def at_work(crew: Crew) -> Incident:
     """Rolling back: actions in every state, a replaced target, exceptions, proposals, ticks, files, notes, drafts."""
     incident = make_incident(crew, level=Level.L3, trigger="evidence_uncertain", summary=f"Gap after {LONG}")
     arrive(issue(incident, crew, NoticeKind.A))
+    happenings.be_told(crew)
     happenings.allow_exceptions(incident, crew)
     targets.choose(incident, kind=TargetKind.BUILD, identifier="1182", reason="The one before", by=crew.commander)
     confirm_target(incident, crew, LONG)

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
+from incidents.connectors import inbound
 from incidents.models import Attachment, Incident
-from incidents.steps import unfreeze, verify
+from incidents.steps import suggest, unfreeze, verify
 from incidents.terms import GateOutcome, Level, Phase, Role
 from tests.e2e import acts
 from tests.e2e.someone import Someone
 from tests.factories import Crew, confirm_target, inform, make_incident, own_next_cycle, pass_gates
+from tests.incidents.connectors.given import a_notification
 
 pytestmark = pytest.mark.browser
 
@@ -45,6 +47,25 @@ def test_declare_accept_and_confirm(crew: Crew, plain: Callable[..., Someone]) -
     assert incident.freeze.measures.filter(in_force=False).count() == 0
     assert incident.memberships.get(user=priya.user).is_accepted
     assert incident.targets.get().confirmations.get().note == "Schema at 0411"
+
+
+def test_a_suggestion_is_declared_for(crew: Crew, plain: Callable[..., Someone]) -> None:
+    told = inbound.of_alertmanager(a_notification())
+    suggestion = suggest.receive(told, crew.product, by=crew.outsider, token="Alertmanager")
+    assert suggestion
+    mara = plain(crew.commander)
+
+    page = mara.page
+    page.goto("/")
+    page.get_by_role("link", name="Look at it").click()
+    page.get_by_role("link", name="Declare rollback mode for it").click()
+    page.get_by_label(Level.L2.label).check()
+    page.get_by_role("main").get_by_role("button", name="Declare rollback mode").click()
+
+    suggestion.refresh_from_db()
+    assert suggestion.incident
+    assert page.url.endswith(suggestion.incident.get_absolute_url())
+    assert (suggestion.incident.summary, suggestion.incident.level) == (suggestion.title, Level.L2)
 
 
 def test_an_area_is_completed_with_ticks_and_files_in_one_form(crew: Crew, plain: Callable[..., Someone]) -> None:

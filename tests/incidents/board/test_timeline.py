@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db
 
 # What only the global log and the custody of evidence hold.
 ELSEWHERE = {Kind.CONFIGURED, Kind.CHECKPOINT_SIGNED, Kind.KEY_MADE, Kind.EVIDENCE_UNCERTAIN, Kind.HANDED_OUT}
-ELSEWHERE |= {Kind.DISPATCH_STOPPED, Kind.DISPATCH_RESUMED}
+ELSEWHERE |= {Kind.DISPATCH_STOPPED, Kind.DISPATCH_RESUMED, Kind.SUGGESTION_DISMISSED}
 
 
 def test_every_kind_of_an_incidents_entries_is_in_exactly_one_group() -> None:

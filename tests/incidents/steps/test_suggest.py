@@ -58,6 +58,13 @@ def test_the_same_told_again_is_counted_and_shows_what_was_told_last(crew: Crew)
     assert Incident.objects.count() == 0
 
 
+def test_a_flood_is_counted_to_a_million(crew: Crew) -> None:
+    suggestion = waiting(crew)
+    Suggestion.objects.filter(pk=suggestion.pk).update(count=suggest.MOST_COUNTED)
+
+    assert waiting(crew).count == 1_000_000
+
+
 def test_another_group_or_product_is_another_suggestion(crew: Crew) -> None:
     found = {waiting(crew).pk, waiting(crew, groupKey="other").pk, waiting(make_crew()).pk}
 

@@ -143,6 +143,15 @@ def test_the_form_is_filled_and_the_declaration_answers_it(crew: Crew) -> None:
     assert f"Declared by {crew.commander}" in text_of(client.get(PAGE))
 
 
+@pytest.mark.parametrize("named", ["", "unknown to the runbook", "<script>"])
+def test_where_no_trigger_of_the_runbook_is_named_the_form_begins_with_a_regression(crew: Crew, named: str) -> None:
+    suggestion = suggested(crew, commonLabels={"lastgood_trigger": named})
+
+    form = signed_in(crew.commander).get(f"/declare/?suggestion={suggestion.pk}").context["form"]
+
+    assert form["trigger"].value() == "regression"
+
+
 def test_one_that_was_decided_meanwhile_is_said_and_nothing_is_declared(crew: Crew) -> None:
     suggestion = suggested(crew)
     client = signed_in(crew.commander)
