@@ -30,7 +30,7 @@ class EnvironmentForms(BaseInlineFormSet):
 class Rows(OfStaff, admin.TabularInline):
     """Rows beside a product. A form that says it has more is not drawn with a thousand empty ones."""
 
-    max_num = 200
+    max_num = 100
 
     def get_formset(self, request: HttpRequest, obj: Any = None, **options: Any) -> Any:
         return super().get_formset(request, obj, absolute_max=self.max_num, **options)

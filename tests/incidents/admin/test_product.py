@@ -179,4 +179,4 @@ def test_a_form_that_claims_more_rows_than_a_product_has_is_not_drawn_with_a_tho
 
     answer = client.post(address(Product, "add"), {**inlines(), **claimed})
 
-    assert [len(formset.formset.forms) for formset in answer.context["inline_admin_formsets"]] == [200, 200]
+    assert [len(formset.formset.forms) for formset in answer.context["inline_admin_formsets"]] == [100, 100]
