@@ -153,12 +153,17 @@ def _words(text: str, beside: int = 0) -> str:
 
     The older `Header` does it: the newer header registry of Python 3.11 loses spaces between encoded words.
     """
-    charset = "us-ascii" if text.isascii() else "utf-8"
+    charset = "us-ascii" if _is_plain(text) else "utf-8"
     return Header(one_line(text), charset, maxlinelen=76 - beside, continuation_ws=" ").encode(linesep="\r\n")
+
+
+def _is_plain(text: str) -> bool:
+    """Whether it may stand in a header as it is. An encoded word that was typed would be read as what it encodes."""
+    return text.isascii() and "=?" not in text
 
 
 def _mailbox(name: str, address: str) -> str:
     name = one_line(name)
-    if name.isascii():
+    if _is_plain(name):
         return formataddr((name, address))
     return f"{_words(name, len('From'))}\r\n <{address}>"

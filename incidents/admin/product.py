@@ -27,13 +27,22 @@ class EnvironmentForms(BaseInlineFormSet):
             )
 
 
-class EnvironmentInline(OfStaff, admin.TabularInline):
+class Rows(OfStaff, admin.TabularInline):
+    """Rows beside a product. A form that says it has more is not drawn with a thousand empty ones."""
+
+    max_num = 100
+
+    def get_formset(self, request: HttpRequest, obj: Any = None, **options: Any) -> Any:
+        return super().get_formset(request, obj, absolute_max=self.max_num, **options)
+
+
+class EnvironmentInline(Rows):
     model = Environment
     formset = EnvironmentForms
     extra = 0
 
 
-class RosterInline(OfStaff, admin.TabularInline):
+class RosterInline(Rows):
     model = RosterEntry
     extra = 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import unicodedata
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,8 +16,10 @@ from incidents.models import FollowUp, Incident
 from incidents.terms import Kind
 
 COLUMNS = ("incident", "number", "title", "owner", "priority", "due_on", "acceptance", "bead_id")
-# What a spreadsheet takes for the beginning of a formula, also in full width (OWASP, CSV injection).
-_FORMULA = frozenset("=+-@\t\r\n＝＋－＠")
+# What a spreadsheet takes for the beginning of a formula, also in full width or small (OWASP, CSV injection), and
+# what it may overlook before one: white space, controls, marks without width.
+_FORMULA = frozenset("=+-@＝＋－＠﹦﹢﹣﹫−")
+_OVERLOOKED = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})
 _PRIORITY = {"P0": 0, "P1": 1, "P2": 2, "P3": 3}
 
 
@@ -34,8 +37,8 @@ def follow_ups_csv(incident: Incident) -> str:
 def cell(value: object) -> str:
     """The value as text; an apostrophe before what a spreadsheet would run."""
     text = str(value)
-    begins = text[:1] in _FORMULA or text.lstrip()[:1] in _FORMULA
-    return f"'{text}" if text and begins else text
+    first = next((char for char in text if unicodedata.category(char) not in _OVERLOOKED), "")
+    return f"'{text}" if first in _FORMULA or text.startswith(("\t", "\r", "\n")) else text
 
 
 def follow_ups_beads(incident: Incident) -> str:

@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.db import transaction
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404
+from django.utils.text import slugify
 
 from incidents.board import AreaState, Board, area_state, of
 from incidents.forms.cleanup import CleanupForm, WaiveForm
@@ -119,4 +120,4 @@ def _waivers(state: AreaState, bound: WaiveForm | None) -> list[tuple[CleanupIte
 
 
 def _waive_form(key: str, data: Any = None, files: Any = None, *, initial: Any = None) -> WaiveForm:
-    return WaiveForm(data, files, initial=initial, auto_id=f"id_waive_{key[:40]}_%s")
+    return WaiveForm(data, files, initial=initial, auto_id=f"id_waive_{slugify(key)[:40]}_%s")

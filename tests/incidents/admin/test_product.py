@@ -171,3 +171,12 @@ def test_an_audit_grant_is_given_and_ended_on_record_and_never_deleted() -> None
     assert auditor.name not in str([entry.body for entry in configured()])
     assert not authority.visible_incidents(auditor).exists()
     assert client.post(address(grant, "delete"), {"post": "yes"}).status_code == 403
+
+
+def test_a_form_that_claims_more_rows_than_a_product_has_is_not_drawn_with_a_thousand_of_them() -> None:
+    _, client = clerk()
+    claimed = {f"{prefix}-TOTAL_FORMS": "9223372036854775808" for prefix in ("roster", "environments")}
+
+    answer = client.post(address(Product, "add"), {**inlines(), **claimed})
+
+    assert [len(formset.formset.forms) for formset in answer.context["inline_admin_formsets"]] == [100, 100]

@@ -180,3 +180,11 @@ def test_items_and_areas_that_are_not_there_are_not_found(crew: Crew) -> None:
 
     assert visitor.open("cleanup_area", "kitchen").status_code == 404
     assert visitor.send("waive_cleanup", "credentials", item="data-revert", reason="x").status_code == 404
+
+
+def test_an_item_of_any_name_is_not_found_and_breaks_nothing(crew: Crew) -> None:
+    owner = at(rolling(crew), crew[Role.SECURITY_LEAD])
+
+    for item in ("%b", "100%", "%(x)s", "a\u202eb"):
+        assert owner.send("waive_cleanup", "credentials", item=item, reason="Not ours").status_code == 404, item
+        assert owner.send("waive_cleanup", "credentials", item=item).status_code == 200, item
