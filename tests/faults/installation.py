@@ -232,7 +232,13 @@ class Installation:
         return self.in_work_of(dead)
 
     def kill_child(self, group: Child) -> set[str]:
-        """Kill -9 one child, as the kernel does that runs out of memory. Returns the attempts that it had started."""
+        """Kill -9 one child, as the kernel does that runs out of memory. Returns the attempts that it had started.
+
+        Celery gives up a whole group that loses a child while it starts: that is a supervisor's work, not meant here.
+        """
+        if not self._is_ready(group):
+            assert wait_until(lambda: self._is_ready(group), seconds=20), group.tail()
+            time.sleep(0.2)
         found = children(group.process.pid)
         if not found:
             return set()
@@ -241,6 +247,9 @@ class Installation:
             os.kill(pid, signal.SIGKILL)
         assert wait_until(lambda: not is_running(pid), seconds=5)
         return self.in_work_of({pid})
+
+    def _is_ready(self, group: Child) -> bool:
+        return b" ready." in group.log.read_bytes()
 
     def in_work_of(self, dead: set[int]) -> set[str]:
         """The attempts that these processes had taken: of one that is still leased, the start may be on its way."""

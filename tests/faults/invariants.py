@@ -159,7 +159,8 @@ def check(
         states=dict(Counter(states.values())),
     )
     sys.stderr.write(f"{portal.engine} {name}: {result}\n")
-    assert not unknown - scenario.in_work, f"nobody was at these when it broke: {unknown - scenario.in_work}"
+    nobodys = [_story(scenario, key) for key in sorted(unknown - scenario.in_work)]
+    assert not nobodys, f"nobody was at these when it broke: {json.dumps(nobodys, indent=1)}"
     assert (result.lost, result.doubled) == (0, 0), result
     assert not PENDING & set(result.states), result
     _readable(scenario, states)
@@ -171,6 +172,16 @@ def check(
     assert not surprises, "\n".join(surprises)
     _never_open(scenario, outage=outage)
     return result
+
+
+def _story(scenario: Scenario, key: str) -> list[Any]:
+    """What is known of an attempt that should not have been lost: who had it, and what the log says of it."""
+    [[owner, started_at, finished_at]] = scenario.portal.hand.rows(
+        "Attempt", "lease_owner", "started_at", "finished_at", id=key
+    )
+    entries = bundle_entries(scenario.portal, scenario.acknowledged[key][0])
+    said = [[one["at"], one["body"]["sentence"]] for one in entries if one["body"].get("attempt") == key]
+    return [key, owner, str(started_at), str(finished_at), *said]
 
 
 def _readable(scenario: Scenario, states: dict[str, str]) -> None:
@@ -226,7 +237,7 @@ def bundle_entries(portal: Installation, reference: str) -> list[dict[str, Any]]
         [sys.executable, "-I", str(verifier), str(file)], capture_output=True, text=True, check=False, timeout=60
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    return [json.loads(line)["entry"] for line in lines]
+    return [{"at": row["at"], **row["entry"]} for row in map(json.loads, lines)]
 
 
 def _never_open(scenario: Scenario, *, outage: bool) -> None:
