@@ -33,7 +33,7 @@ from tests.matrix.world import Place, World, build
 
 WRITING = ("POST", "PUT", "PATCH", "DELETE")
 PARTS = ("pages", "operations", "back office", "account")
-SCOPES = ["check", "read", "act"]
+SCOPES = ["check", "read", "act", "suggest"]
 
 # Where another phase than the rollback takes the form.
 PHASES: dict[Phase, tuple[str, ...]] = {
