@@ -1,4 +1,4 @@
-"""What comms does when an entry was recorded: an issued update goes out, a closed incident gets its report."""
+"""What comms does when an entry was recorded: an issued update goes out, people are told, a report is made."""
 
 from __future__ import annotations
 
@@ -17,5 +17,7 @@ from incidents.terms import Kind
 def listen(incident_id: int, kind: Kind, body: dict[str, Any], **_: Any) -> None:
     if kind in (Kind.NOTICE_ISSUED, Kind.NOTICE_RETRIED) and "notice_id" in body:
         ring(tasks.deliver, body["notice_id"])
+    elif kind == Kind.STEPPED_IN:
+        ring(tasks.tell_of_stepping_in)
     elif kind == Kind.CLOSED:
         ring(tasks.render_report, queue.ask(incident_id).pk)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 from django.db.models.functions import Now
 
-from comms import cadence, delivery
+from comms import cadence, delivery, stepping_in
 from comms.models import Notice, Report
 from comms.reports import queue
 from incidents.tasks import ring
@@ -14,6 +14,11 @@ from incidents.tasks import ring
 @shared_task
 def deliver(notice_id: str) -> None:
     delivery.run(notice_id)
+
+
+@shared_task
+def tell_of_stepping_in() -> None:
+    stepping_in.check()
 
 
 @shared_task
@@ -30,4 +35,5 @@ def sweep() -> None:
         for row_id in list(rows.values_list("pk", flat=True)[:500]):
             if ring(task, row_id):
                 model.objects.filter(pk=row_id).update(rung_at=Now())
+    stepping_in.check()
     cadence.check()

@@ -43,7 +43,10 @@ def can(user: Any, act: Act, incident: Incident, owner: Role | None = None) -> R
 
 
 def visible_incidents(user: Any) -> QuerySet[Incident]:
-    """The incidents a person may know of: those they are or were part of, stand ready for, or may audit."""
+    """The incidents a person may know of: those they are or were part of, stand ready for, or may audit.
+
+    One that is need-to-know is for the people who hold or are asked to hold a role or work in it now, and for auditors.
+    """
     if not (user.is_authenticated and user.is_active):
         return Incident.objects.none()
     audits = AuditGrant.objects.filter(user=user, expires_at__gt=clock.now())
@@ -83,6 +86,11 @@ class _Listed(Aggregate):
 
     def as_postgresql(self, compiler: Any, connection: Any, **extra: Any) -> Any:
         return self.as_sql(compiler, connection, function="JSONB_AGG", **extra)
+
+
+def may_step_in(user: Any) -> bool:
+    """Who may take a role without standing ready for it: the one thing that a superuser can do inside an incident."""
+    return bool(user.is_active and user.is_superuser)
 
 
 def may_declare(user: Any, product: Any) -> bool:
@@ -136,7 +144,11 @@ def derived(incident: Incident) -> dict[str, set[int]]:
     )
     ready = RosterEntry.objects.filter(product=incident.product_id).order_by().values_list("user_id", flat=True)
     owners = CycleOwner.objects.filter(incident=incident).order_by().values_list("user_id", flat=True)
-    wanted = {_VIEW: {user for _, user, _, _ in members} | set(ready.union(owners))}
+    if incident.need_to_know:
+        knowing = {user for _, user, _, ended in members if not ended} | set(owners)
+    else:
+        knowing = {user for _, user, _, _ in members} | set(ready.union(owners))
+    wanted = {_VIEW: knowing}
     for role in Role:
         wanted[_HOLD + role] = {
             user for held, user, accepted, ended in members if held == role and accepted and not ended

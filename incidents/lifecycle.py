@@ -27,6 +27,9 @@ ALLOWED: dict[Act, frozenset[Phase]] = {
     Act.ACCEPT_ROLE: OPEN,
     Act.HAND_OVER: OPEN,
     Act.TAKE_OVER: OPEN,
+    Act.STEP_IN: OPEN,
+    # What turns out to be delicate may do so in the review, or long after it.
+    Act.LIMIT_KNOWLEDGE: frozenset(Phase),
     Act.RAISE_LEVEL: _ROLLBACK,
     Act.LOWER_LEVEL: _ROLLBACK,
     Act.STAND_DOWN: _BEFORE_PLAN | {Phase.ROLLING_BACK},

@@ -27,7 +27,7 @@ OWNED = frozenset(
 )
 
 # Acts of which a person's own assignment is the authority, not a role already accepted.
-PERSONAL = frozenset({Act.ACCEPT_ROLE, Act.TAKE_OVER, Act.ACCEPT_OWNERSHIP})
+PERSONAL = frozenset({Act.ACCEPT_ROLE, Act.TAKE_OVER, Act.STEP_IN, Act.ACCEPT_OWNERSHIP})
 
 ROLES: dict[Act, frozenset[Role]] = {
     Act.ASSIGN_ROLE: _COMMANDER,
@@ -35,6 +35,7 @@ ROLES: dict[Act, frozenset[Role]] = {
     Act.RAISE_LEVEL: _COMMANDER,
     Act.LOWER_LEVEL: _COMMANDER,
     Act.STAND_DOWN: _COMMANDER,
+    Act.LIMIT_KNOWLEDGE: _COMMANDER,
     Act.ADD_NOTE: ALL_ROLES,
     Act.DECLINE: _COMMANDER | LEADS,
     Act.ALLOW_EXCEPTION: _COMMANDER | LEADS,

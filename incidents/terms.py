@@ -144,13 +144,17 @@ class Priority(TextChoices):
 
 
 class NoticeKind(TextChoices):
-    """A, B and C are the runbook's; the other two are ours: a false alarm's end, and the overdue reminder."""
+    """A, B and C are the runbook's; the others are ours, and the last two go to the people of the incident alone."""
 
     A = "A", "Rollback declared"
     B = "B", "Rollback execution update"
     C = "C", "Recovery and unfreeze notice"
     STAND_DOWN = "stand_down", "Stand-down notice"
     REMINDER = "reminder", "Update overdue"
+    STEPPED_IN = "stepped_in", "An administrator took a role"
+
+
+INTERNAL = (NoticeKind.REMINDER, NoticeKind.STEPPED_IN)
 
 
 class Act(TextChoices):
@@ -161,6 +165,8 @@ class Act(TextChoices):
     ACCEPT_ROLE = "accept_role", "Accept a role"
     HAND_OVER = "hand_over", "Hand over a role"
     TAKE_OVER = "take_over", "Take over a role"
+    STEP_IN = "step_in", "Take a role as administrator"
+    LIMIT_KNOWLEDGE = "limit_knowledge", "Change who may know of it"
     RAISE_LEVEL = "raise_level", "Raise the scope level"
     LOWER_LEVEL = "lower_level", "Lower the scope level"
     STAND_DOWN = "stand_down", "Stand down"
@@ -215,6 +221,8 @@ class Kind(TextChoices):
     ROLE_HANDED_OVER = "role.handed_over", "Role handed over"
     ROLE_TAKEN_OVER = "role.taken_over", "Role taken over"
     SUGGESTION_DISMISSED = "suggestion.dismissed", "Suggested declaration dismissed"
+    STEPPED_IN = "role.stepped_in", "Role taken by an administrator"
+    KNOWLEDGE_CHANGED = "incident.knowledge_changed", "Who may know of it changed"
     LEVEL_CHANGED = "level.changed", "Scope level changed"
     STOOD_DOWN = "incident.stood_down", "Stood down"
     NOTE_ADDED = "note.added", "Note"

@@ -9,6 +9,7 @@ from incidents.views import (
     correct,
     declare,
     evidence,
+    knowledge,
     level,
     notes,
     privacy,
@@ -28,6 +29,7 @@ app_name = "incidents"
 of_one_incident: list[URLPattern | URLResolver] = [
     path("", war_room.war_room, name="war_room"),
     path("roles/", roles.roles, name="roles"),
+    path("knowledge/", knowledge.knowledge, name="knowledge"),
     path("level/", level.level, name="level"),
     path("stand-down/", stand_down.stand_down, name="stand_down"),
     path("notes/", notes.notes, name="notes"),

@@ -22,7 +22,7 @@ from incidents.models import Incident
 from incidents.runbook.template import MAX_RENDERED
 from incidents.steps import unfreeze
 from incidents.steps.base import Refused
-from incidents.terms import NoticeKind, Phase
+from incidents.terms import INTERNAL, NoticeKind, Phase
 
 router = Router(tags=["notices"])
 
@@ -175,8 +175,8 @@ def issue(request: ApiRequest, ref: str, kind: NoticeKind, body: Written | None 
 
 def _known(incident: Incident, kind: NoticeKind) -> NoticeKind:
     """The kind, if people send it at all; which one is in its place now is for the step to say."""
-    if kind == NoticeKind.REMINDER:
-        raise Http404("Lastgood sends the reminder by itself.")
+    if kind in INTERNAL:
+        raise Http404("Lastgood sends this by itself.")
     if kind == NoticeKind.STAND_DOWN and incident.phase != Phase.STOOD_DOWN:
         raise Refused("The incident is not stood down.")
     return kind

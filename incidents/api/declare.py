@@ -23,6 +23,10 @@ class LevelChange(Why):
     level: Level
 
 
+class Knowledge(Why):
+    need_to_know: bool = Field(description="Only its own people and auditors may know of it.")
+
+
 class Note(Given):
     text: Text = Field(min_length=1, max_length=4000)
     personal: bool = Field(False, description="It speaks of a person: kept apart from the log, and can be erased.")
@@ -41,6 +45,14 @@ def raise_level(request: ApiRequest, ref: str, body: LevelChange) -> Acted:
     """Widen the rollback; new work appears."""
     incident = incident_of(request, ref)
     declare.raise_level(incident, body.level, by=request.auth.user, reason=body.reason)
+    return acted(incident)
+
+
+@router.post("/{ref}/declare/need-to-know", response=Acted)
+def limit_knowledge(request: ApiRequest, ref: str, body: Knowledge) -> Acted:
+    """Close the incident to all but its own people and auditors, or open it again."""
+    incident = incident_of(request, ref)
+    declare.limit_knowledge(incident, body.need_to_know, by=request.auth.user, reason=body.reason)
     return acted(incident)
 
 

@@ -30,6 +30,7 @@ class Declaration(Given):
     scope_level: Level
     drill: Flag = False
     suggestion: int | None = Field(None, ge=1, strict=True, description="The suggestion that it answers.")
+    need_to_know: Flag = Field(False, description="Only its own people and auditors may know of it.")
     commander: Text | None = Field(None, max_length=254, description="E-mail address; the caller where none is given.")
 
 
@@ -46,6 +47,7 @@ class Summary(BaseModel):
     trigger: str
     summary: str
     drill: bool
+    need_to_know: bool
     declared_at: datetime
     ended_at: datetime | None
 
@@ -79,6 +81,7 @@ def declare_rollback_mode(request: ApiRequest, body: Declaration) -> Summary | H
             commander=commander_of(product, body.commander) if body.commander else None,
             drill=body.drill,
             suggestion=suggestion,
+            need_to_know=body.need_to_know,
         )
     except AlreadyFrozen as error:
         return already_frozen(request, error)
@@ -140,6 +143,7 @@ def summary(incident: Incident) -> Summary:
         trigger=incident.trigger,
         summary=incident.summary,
         drill=incident.drill,
+        need_to_know=incident.need_to_know,
         declared_at=incident.declared_at,
         ended_at=incident.ended_at,
     )

@@ -11,7 +11,7 @@ from incidents.board.parts import MeasureState
 from incidents.board.states import measure_states
 from incidents.models import EvidenceEntry, Incident, Product
 from incidents.steps import unfreeze
-from incidents.terms import Kind, Level, Measure, NoticeKind
+from incidents.terms import INTERNAL, Kind, Level, Measure
 
 FEED_ROWS = 50
 
@@ -59,9 +59,10 @@ _WORDS = {
 
 def news_of(product: Product, limit: int = FEED_ROWS) -> list[News]:
     """The last things that stakeholders may know, newest first, in one statement."""
-    entries = EvidenceEntry.objects.filter(chain__incident__product=product, kind__in=_WORDS)
-    # A reminder goes to the people who owe an update, not to stakeholders.
-    entries = entries.exclude(kind=Kind.NOTICE_SENT, body__notice=NoticeKind.REMINDER)
+    entries = EvidenceEntry.objects.filter(
+        chain__incident__product=product, chain__incident__need_to_know=False, kind__in=_WORDS
+    )
+    entries = entries.exclude(kind=Kind.NOTICE_SENT, body__notice__in=INTERNAL)
     columns = ("chain__incident__reference", "seq", "at", "kind", "body", "chain__incident__drill")
     rows = entries.order_by("-at", "-seq").values_list(*columns)[:limit]
     return [News(reference, seq, at, _words(kind, body), drill) for reference, seq, at, kind, body, drill in rows]

@@ -45,6 +45,12 @@ class DeclareForm(forms.Form):
         label="Real or drill",
     )
 
+    need_to_know = forms.BooleanField(
+        required=False,
+        label="Need to know",
+        help_text="Only its own people and auditors find it. The freeze holds and is told as ever.",
+    )
+
     def __init__(
         self, *args: Any, book: Runbook, products: dict[str, str], suggestion: Suggestion | None, **kwargs: Any
     ) -> None:

@@ -35,6 +35,8 @@ class Incident(models.Model):
     summary = models.CharField(max_length=500)
     scope_level = models.CharField(max_length=2, choices=Level.choices)
     drill = models.BooleanField(default=False)
+    # Known to its people and to auditors alone; the freeze itself binds, and is told, as ever.
+    need_to_know = models.BooleanField(default=False)
     declared_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     declared_at = models.DateTimeField()
     # Grows with every act that changes the delivered system; a gate's pass counts only for the number it ran at.

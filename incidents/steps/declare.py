@@ -38,12 +38,14 @@ def rollback_mode(
     commander: Any = None,
     drill: bool = False,
     suggestion: Suggestion | None = None,
+    need_to_know: bool = False,
 ) -> Incident:
     """Declare rollback mode (runbook, step 1): timestamp, trigger reason and scope level are on record.
 
     Args:
         commander: who leads; the declaring person where none is named. Both stand ready as commander of the product.
         suggestion: what an outside system saw, where that is why.
+        need_to_know: whether only its own people and auditors may know of it.
 
     Raises:
         AlreadyFrozen: another incident holds this product's freeze; its reference is on the exception.
@@ -61,7 +63,7 @@ def rollback_mode(
         if commander not in ready[Role.COMMANDER]:
             raise Refused(f"{commander} does not stand ready as Incident Commander of {product}.")
         at = clock.now()
-        incident = _opened(product, trigger, summary, scope_level, drill, by, at)
+        incident = _opened(product, trigger, summary, scope_level, by, at, drill=drill, need_to_know=need_to_know)
         laid_out: dict[str, Any] = {
             "roles": _staffed(incident, commander, ready, by, at),
             "measures": [_measure(row) for row in freeze.put_in_force(incident, at)],
@@ -88,7 +90,9 @@ def _ready(product: Product) -> dict[Role, list[Any]]:
     return ready
 
 
-def _opened(product: Product, trigger: str, summary: str, level: Level, drill: bool, by: Any, at: datetime) -> Incident:
+def _opened(
+    product: Product, trigger: str, summary: str, level: Level, by: Any, at: datetime, **marks: bool
+) -> Incident:
     version = versions.current()
     if trigger not in {known.key for known in version.content.triggers}:
         raise Refused(f"The runbook knows no trigger “{trigger[:40]}”.")
@@ -103,10 +107,10 @@ def _opened(product: Product, trigger: str, summary: str, level: Level, drill: b
             trigger=trigger,
             summary=summary.strip(),
             scope_level=level,
-            drill=drill,
             declared_by=by,
             declared_at=at,
             changed_at=at,
+            **marks,
         )
     )
 
@@ -163,6 +167,7 @@ def _recorded(incident: Incident, commander: Any, by: Any, at: datetime, laid_ou
         "scope_level": incident.scope_level,
         "commander": str(commander.public_id),
         "drill": incident.drill,
+        "need_to_know": incident.need_to_know,
         "runbook_version": incident.runbook.number,
         "runbook_sha256": incident.runbook_sha256,
         **laid_out,
@@ -214,6 +219,19 @@ def _change_level(taken: Taken, level: Level, reason: str) -> None:
         removed=removed,
         reopened=reopened + cleanup.fit_to_level(taken.incident),
     )
+
+
+def limit_knowledge(incident: Incident, need_to_know: bool, *, by: Any, reason: str) -> None:
+    """Close the incident to all but its own people and auditors, or open it again to who stands ready."""
+    with step(incident, Act.LIMIT_KNOWLEDGE, by=by) as taken:
+        now = "need-to-know" if taken.incident.need_to_know else "open to who stands ready"
+        taken.refuse_if([f"It is {now} already."] if taken.incident.need_to_know == need_to_know else [])
+        reason = taken.said(reason)
+        taken.incident.need_to_know = need_to_know
+        taken.incident.save(update_fields=["need_to_know"])
+        authority.project(taken.incident)
+        said = "Known to its own people and auditors alone" if need_to_know else "Open again to who stands ready"
+        taken.record(Kind.KNOWLEDGE_CHANGED, said, old=not need_to_know, new=need_to_know, reason=reason)
 
 
 def add_note(

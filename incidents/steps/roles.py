@@ -1,4 +1,4 @@
-"""Who holds which role: assigned by the commander, accepted by the person, handed over, or taken over by a deputy."""
+"""Who holds which role: assigned by the commander, accepted, handed over, taken over by a deputy or by a superuser."""
 
 from __future__ import annotations
 
@@ -104,7 +104,9 @@ def _hand_over_blockers(incident: Incident, held: Membership | None, to: Any) ->
 
 
 def may_take_over(incident: Incident, role: Role, user: Any) -> bool:
-    return RosterEntry.objects.filter(product=incident.product, role=role, user=user).exists()
+    """Whether the person stands ready for the role, and may know of the incident at all."""
+    ready = RosterEntry.objects.filter(product=incident.product, role=role, user=user)
+    return ready.exists() and authority.visible_incidents(user).filter(pk=incident.pk).exists()
 
 
 def take_over(incident: Incident, role: Role, *, by: Any, reason: str) -> Membership:
@@ -119,6 +121,28 @@ def take_over(incident: Incident, role: Role, *, by: Any, reason: str) -> Member
         taken.record(
             Kind.ROLE_TAKEN_OVER,
             f"{role.label} taken over",
+            role=role,
+            reason=reason,
+            **_succession(held, membership),
+        )
+    return membership
+
+
+def step_in(incident: Incident, role: Role, *, by: Any, reason: str) -> Membership:
+    """A superuser takes a role, for want of anybody who stands ready: without it they have nothing in an incident.
+
+    Everybody who holds a role is told by mail.
+    """
+    with step(incident, Act.STEP_IN, by=by, owner=role) as taken:
+        if not authority.may_step_in(by):
+            raise Denied("Only a superuser takes a role that they do not stand ready for.")
+        held = holder(taken.incident, role)
+        taken.refuse_if(["You already hold this role."] if held and held.user_id == by.pk else [])
+        reason = taken.said(reason)
+        membership = _put(taken, role, by, reason, accepted=True)
+        taken.record(
+            Kind.STEPPED_IN,
+            f"{role.label} taken by an administrator",
             role=role,
             reason=reason,
             **_succession(held, membership),

@@ -14,7 +14,7 @@ from incidents.steps import freeze, rollback, verify
 from incidents.steps import target as targets
 from incidents.steps.base import Denied, Refused, Taken, step
 from incidents.steps.roles import candidates
-from incidents.terms import Act, Kind, Measure, NoticeKind, Phase, Role
+from incidents.terms import INTERNAL, Act, Kind, Measure, NoticeKind, Phase, Role
 
 _BEFORE_VERIFYING = (Phase.DECLARED, Phase.TARGETED, Phase.ROLLING_BACK)
 
@@ -115,7 +115,7 @@ def next_update_due(incident: Incident) -> datetime | None:
     from there: nobody is left with the word that all is well.
     """
     told, cadence = log.told(incident), timedelta(minutes=incident.product.cadence_minutes)
-    updates = [e for e in told if e.kind == Kind.NOTICE_ISSUED and e.body["notice"] != NoticeKind.REMINDER]
+    updates = [e for e in told if e.kind == Kind.NOTICE_ISSUED and e.body["notice"] not in INTERNAL]
     if not updates:
         return incident.declared_at + cadence
     last = updates[-1]

@@ -35,7 +35,7 @@ def test_an_ended_incident_goes_nowhere() -> None:
     assert {phase for phase in Phase if not lifecycle.NEXT[phase]} == lifecycle.ENDED
 
 
-AFTER_THE_END = (Act.CORRECT, Act.ERASE, Act.RUN_ACTION, Act.SETTLE_GATE, Act.SETTLE_NOTICE)
+AFTER_THE_END = (Act.CORRECT, Act.ERASE, Act.LIMIT_KNOWLEDGE, Act.RUN_ACTION, Act.SETTLE_GATE, Act.SETTLE_NOTICE)
 
 
 @pytest.mark.parametrize("act", [act for act in lifecycle.ALLOWED if act not in AFTER_THE_END])

@@ -66,6 +66,7 @@ OPERATIONS: dict[str, Operation] = {
     "post /incidents": Operation(frozenset({Role.COMMANDER}), _DECLARATION, SIGNED_IN),
     "get /incidents": read(SIGNED_IN),
     f"get {_INCIDENT}": read(),
+    f"post {_INCIDENT}/declare/need-to-know": Operation(COMMANDER, WHY | {"need_to_know": True}),
     f"post {_INCIDENT}/declare/raise-level": Operation(COMMANDER, WHY | {"level": "L3"}),
     f"post {_INCIDENT}/declare/lower-level": Operation(COMMANDER, WHY | {"level": "L1"}),
     f"post {_INCIDENT}/declare/stand-down": Operation(COMMANDER, WHY),

@@ -66,6 +66,7 @@ PAGES: dict[str, Row] = {
     "incidents:war_room": READ,
     "incidents:roles": Row(send=COMMANDER, body={"act": "assign", "role": "api_lead", "person": "{person}"}),
     "incidents:level": Row(send=COMMANDER),
+    "incidents:knowledge": Row(send=COMMANDER),
     "incidents:stand_down": Row(send=COMMANDER),
     "incidents:notes": Row(send=HOLDERS),
     "incidents:proposal_confirm": Row(send=COMMANDER_OR_LEAD),

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 
-from incidents.steps import roles
-from incidents.terms import Act, Phase, Role
+from incidents import tasks
+from incidents.models import Attempt, Connector, Incident, Wiring
+from incidents.steps import roles, rollback
+from incidents.terms import Act, AttemptState, Phase, Role
 from portal.accounts.models import ApiToken, Scope
-from tests.factories import make_crew, make_incident
+from portal.demo.processes import wait_until
+from tests.factories import Crew, make_crew, make_incident
 from tests.incidents.views.pages import at, refusals, text_of
+from tests.servers.portal import Process
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("static_folder")]
 
@@ -41,3 +49,42 @@ def test_a_deactivated_person_and_their_token_are_refused_on_the_very_next_reque
 
     assert visitor.open("war_room").status_code == 302
     assert visitor.client.get(path, headers=header).status_code == 401
+
+
+def _nothing(crew: Crew) -> None:
+    pass
+
+
+def _role(crew: Crew) -> None:
+    incident = Incident.objects.get(product=crew.product)
+    roles.assign(incident, Role.SECURITY_LEAD, user=crew.deputy, by=crew.commander)
+
+
+def _account(crew: Crew) -> None:
+    crew[Role.SECURITY_LEAD].is_active = False
+    crew[Role.SECURITY_LEAD].save(update_fields=["is_active"])
+
+
+@pytest.mark.thorough
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("taken_away", "state"),
+    [(_nothing, AttemptState.SUCCEEDED), (_role, AttemptState.CANCELLED), (_account, AttemptState.CANCELLED)],
+)
+def test_a_real_worker_does_not_start_what_waited_when_it_was_taken_away(
+    taken_away: Callable[[Crew], None], state: str, start_worker: Callable[..., Process], tmp_path: Path
+) -> None:
+    crew, mark = make_crew(), tmp_path / "it-ran"
+    connector = Connector.objects.create(name="touch", kind="command", config={"command": "touch"})
+    Wiring.objects.create(product=crew.product, key="3e-revoke", connector=connector)
+    incident = make_incident(crew, at=Phase.ROLLING_BACK)
+    action = incident.actions.get(key="3e-revoke")
+    rollback.approve(action, by=crew.commander)
+    attempt = rollback.dispatch(action, by=crew[Role.SECURITY_LEAD])
+
+    taken_away(crew)
+    start_worker(LASTGOOD_COMMANDS=json.dumps({"touch": {"argv": ["/usr/bin/touch", str(mark)]}}))
+    tasks.sweep.apply_async()
+
+    assert wait_until(lambda: Attempt.objects.filter(pk=attempt.pk, state=state).exists(), seconds=20, every=0.1)
+    assert mark.exists() is (state == AttemptState.SUCCEEDED)

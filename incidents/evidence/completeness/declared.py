@@ -34,11 +34,14 @@ def corrected(model: Any, key: Any = int) -> Any:
 # The incident -------------------------------------------------------------------------------------------------------
 
 
+_AS_DECLARED = ("product", "trigger", "summary", "scope_level", "drill", "need_to_know", "runbook_sha256")
+
+
 def _declared(said: Account, entry: Entry) -> None:
     body = entry.body
     said.says(
         body["incident"],
-        **{name: body[name] for name in ("product", "trigger", "summary", "scope_level", "drill", "runbook_sha256")},
+        **{name: body[name] for name in _AS_DECLARED},
         runbook_version=body["runbook_version"],
         declared_by=entry.by,
         declared_at=clock.stamp(entry.at),
@@ -59,6 +62,10 @@ def _level(said: Account, entry: Entry) -> None:
     said.says(entry.body["incident"], scope_level=entry.body["new"])
 
 
+def _knowledge(said: Account, entry: Entry) -> None:
+    said.says(entry.body["incident"], need_to_know=entry.body["new"])
+
+
 def _ended(said: Account, entry: Entry) -> None:
     said.says(entry.body["incident"], ended=True)
 
@@ -75,6 +82,7 @@ def _of_incident(row: Incident) -> dict[str, Any]:
         "summary": row.summary,
         "scope_level": row.scope_level,
         "drill": row.drill,
+        "need_to_know": row.need_to_know,
         "runbook_sha256": row.runbook_sha256,
         "runbook_version": row.runbook.number,
         "declared_by": person(row.declared_by),
@@ -95,6 +103,7 @@ INCIDENT = Rule(
     says={
         Kind.DECLARED: _declared,
         Kind.LEVEL_CHANGED: _level,
+        Kind.KNOWLEDGE_CHANGED: _knowledge,
         Kind.CORRECTED: _summary,
         Kind.CLOSED: _ended,
         Kind.STOOD_DOWN: _ended,
@@ -156,6 +165,7 @@ MEMBERSHIP = Rule(
         Kind.ROLE_ASSIGNED: _succeeded,
         Kind.ROLE_HANDED_OVER: _succeeded,
         Kind.ROLE_TAKEN_OVER: _succeeded,
+        Kind.STEPPED_IN: _succeeded,
         Kind.ROLE_ACCEPTED: _accepted,
     },
     named=lambda row: f"Role assignment “{row}”",

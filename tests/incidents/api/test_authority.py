@@ -37,6 +37,7 @@ READING = [
 # Asked with a body, and nothing is changed.
 ASKING: dict[str, Any] = {"evidence/verify": {"checkpoints": []}}
 ACTING: dict[str, Any] = {
+    "declare/need-to-know": WHY | {"need_to_know": True},
     "declare/raise-level": WHY | {"level": "L3"},
     "declare/lower-level": WHY | {"level": "L1"},
     "declare/stand-down": WHY,

@@ -40,6 +40,7 @@ def test_declaring_answers_201_with_the_incident(crew: Crew, by_role: Callable[.
         "trigger": "regression",
         "summary": "Projection lag after deploy 1182",
         "drill": True,
+        "need_to_know": False,
         "declared_at": incident.declared_at.isoformat().replace("+00:00", "Z"),
         "ended_at": None,
     }
