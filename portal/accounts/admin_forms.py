@@ -8,6 +8,7 @@ from typing import Any
 from django import forms
 from django.contrib.admin.widgets import AdminSplitDateTime
 from django.contrib.auth.forms import BaseUserCreationForm, UserChangeForm
+from django.db import connection
 from django.utils import timezone
 
 from incidents import lifecycle
@@ -40,11 +41,20 @@ class PersonForm(UserChangeForm):
 
     def clean(self) -> dict[str, Any]:
         asked: dict[str, Any] = super().clean() or {}
+        taken = [name for name in ("is_active", "is_staff") if not asked.get(name)]
         if self.editor and self.instance.pk == self.editor.pk:
-            for name in ("is_active", "is_staff"):
-                if not asked.get(name):
-                    self.add_error(name, "You cannot take this from yourself: ask another administrator.")
+            for name in taken:
+                self.add_error(name, "You cannot take this from yourself: ask another administrator.")
+        elif self.editor and taken and not self._editor_still_may():
+            self.add_error(None, "You are no administrator any more: somebody took that from you just now.")
         return asked
+
+    def _editor_still_may(self) -> bool:
+        """Two who take it from each other at once leave one: whoever is second has lost it. Locked until the commit."""
+        pair = User.objects.filter(pk__in=[self.editor.pk, self.instance.pk]).order_by("pk")
+        rows = {row.pk: row for row in pair.select_for_update()} if connection.in_atomic_block else {}
+        editor = rows.get(self.editor.pk)
+        return editor is None or (editor.is_active and editor.is_staff)
 
 
 class IssueForm(forms.ModelForm):

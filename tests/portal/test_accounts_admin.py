@@ -22,6 +22,7 @@ from portal.accounts.models import ApiToken, User
 from portal.accounts.token import PATTERN, digest_of
 from tests.factories import ProductFactory, UserFactory
 from tests.incidents.admin.given import address, clerk, configured, filled
+from tests.incidents.steps.at_once import at_once
 
 pytestmark = pytest.mark.django_db
 
@@ -109,6 +110,25 @@ def test_nobody_takes_their_own_access_away() -> None:
     user.refresh_from_db()
     assert "You cannot take this from yourself: ask another administrator." in page
     assert user.is_staff
+
+
+@pytest.mark.django_db(transaction=True)
+def test_twenty_administrators_who_take_it_from_each_other_at_once_leave_one() -> None:
+    """Each takes the access of the next: two alone would be two who each take it from the other."""
+    people = [clerk() for _ in range(20)]
+    for ring in (people[:2], people[2:]):
+        asked = []
+        for number, (_, client) in enumerate(ring):
+            url = address(ring[(number + 1) % len(ring)][0], "change")
+            sent = filled(client, url)
+            del sent["is_staff"]
+            asked.append(lambda client=client, url=url, sent=sent: client.post(url, sent).status_code == 302)
+
+        outcomes = at_once(*asked)
+
+        left = User.objects.filter(pk__in=[user.pk for user, _ in ring], is_staff=True).count()
+        assert set(outcomes) <= {"done", "refused"}
+        assert left == len(ring) - outcomes.count("done") > 0
 
 
 def test_a_changed_password_is_on_record_as_changed_and_no_more() -> None:

@@ -11,7 +11,7 @@ import time_machine
 
 from incidents import clock
 from incidents.evidence import log
-from incidents.models import EvidenceEntry, Freeze, Incident, Wiring
+from incidents.models import EvidenceEntry, Freeze, Incident, RosterEntry, Wiring
 from incidents.models.connector import Connector
 from incidents.steps import attempts, cleanup, declare, deliver, four_eyes, freeze, roles, rollback, target, unfreeze
 from incidents.steps import verify as gates
@@ -32,6 +32,7 @@ from incidents.terms import (
 )
 from tests.factories import (
     Crew,
+    UserFactory,
     confirm_target,
     finish_action,
     finish_cleanup,
@@ -45,6 +46,30 @@ from tests.incidents.steps.at_once import at_once
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.thorough]
 ONCE = ["done", "refused"]
+# What no step of an ordinary incident writes: the portal's own entries, and acts whose races stand in their own tests.
+ELSEWHERE = {
+    Kind.ACTION_STARTED,
+    Kind.ACTION_FOLLOWED,
+    Kind.ACTION_FAILED,
+    Kind.ACTION_UNKNOWN,
+    Kind.ACTION_LATE,
+    Kind.ACTION_RESOLVED,
+    Kind.ACTION_REHEARSED,
+    Kind.CHECKPOINT_SIGNED,
+    Kind.CLOCK_SKEWED,
+    Kind.CONFIGURED,
+    Kind.CORRECTED,
+    Kind.DISPATCH_RESUMED,
+    Kind.DISPATCH_STOPPED,
+    Kind.ERASED,
+    Kind.EVIDENCE_UNCERTAIN,
+    Kind.FOREIGN_ANNOTATED,
+    Kind.FOREIGN_VERIFIED,
+    Kind.HANDED_OUT,
+    Kind.KEY_MADE,
+    Kind.NOTICE_RETRIED,
+    Kind.STOOD_DOWN,
+}
 
 
 class Walk:
@@ -82,7 +107,12 @@ def test_every_step_sent_twice_at_once_happens_once() -> None:
     _unfrozen(walk, crew)
 
     assert walk.wrong == {}
+    assert set(Kind) - written(walk.incident) == ELSEWHERE
     assert (walk.incident.phase, log.verify(walk.incident.chain).reason) == (Phase.CLOSED, "")
+
+
+def written(incident: Incident) -> set[str]:
+    return {entry.kind for entry in log.entries_of(incident)}
 
 
 def _declared(walk: Walk, crew: Crew) -> None:
@@ -451,3 +481,90 @@ def test_a_confirmed_target_makes_one_plan() -> None:
 
     assert sorted(outcomes) == ["done", "refused", "refused", "refused"]
     assert incident.actions.count() == len({action.key for action in incident.actions.all()})
+
+
+CLIENTS = 20
+
+
+def test_a_false_alarm_is_stood_down_once() -> None:
+    crew = make_crew()
+    walk = Walk(crew, make_incident(crew))
+
+    walk.twice(
+        "stand down",
+        lambda i: declare.stand_down(i, by=crew.commander, second=crew[Role.API_LEAD], reason="False alarm"),
+    )
+
+    assert walk.wrong == {}
+
+
+def test_of_twenty_who_decide_a_proposal_one_does() -> None:
+    crew = make_crew()
+    incident = make_incident(crew, level=Level.L3)
+    proposal = four_eyes.propose(incident, Act.LOWER_LEVEL, by=crew.commander, reason="No", level="L2")
+
+    outcomes = at_once(
+        *[lambda: four_eyes.confirm(proposal, by=crew[Role.API_LEAD])] * (CLIENTS // 2),
+        *[lambda: four_eyes.decline(proposal, by=crew[Role.SECURITY_LEAD], reason="Stay")] * (CLIENTS // 2),
+    )
+
+    incident.refresh_from_db()
+    assert sorted(outcomes) == ["done"] + ["refused"] * (CLIENTS - 1)
+    assert (incident.scope_level == "L2") == ("done" in outcomes[: CLIENTS // 2])
+
+
+def test_nothing_is_ever_lifted_beside_an_action_that_starts() -> None:
+    """Ten would lift the freeze, ten would roll back further: whoever is first shuts the others out."""
+    crew = make_crew()
+    incident = make_incident(crew, at=Phase.UNFREEZING)
+    unfreeze.refreeze(incident, by=crew.commander, reason="Errors in staging")
+    gates.begin(incident, by=crew.commander)
+    for gate in incident.gates.all():
+        pass_gate(gate, crew)
+    inform(incident, crew)
+    connector = Connector.objects.create(name="Runner", kind="command", config={"command": "x"})
+
+    def lift() -> Any:
+        return unfreeze.lift(Incident.objects.get(pk=incident.pk), "merges", by=crew.commander)
+
+    def start() -> bool:
+        mine = Incident.objects.get(pk=incident.pk)
+        gates.reopen_rollback(mine, by=crew.commander, reason="Look again")
+        new = {"track": Track.APPLICATION, "name": "Roll back once more", "owner": Role.API_LEAD, "stage": 1}
+        added = rollback.add_action(mine, **new, destructive=False, by=crew.commander, reason="Found")
+        type(added).objects.filter(pk=added.pk).update(connector=connector)
+        added = mine.actions.get(pk=added.pk)
+        if rollback.needs_second(added):
+            rollback.approve(added, by=crew[Role.INFRASTRUCTURE_LEAD])
+        claimed = attempts.claim(rollback.dispatch(added, by=crew[Role.API_LEAD]).pk, "one")
+        return claimed is not None and attempts.start(claimed) is not None
+
+    outcomes = at_once(*[lift] * (CLIENTS // 2), *[start] * (CLIENTS // 2))
+
+    lifted, started = (half.count("done") for half in (outcomes[: CLIENTS // 2], outcomes[CLIENTS // 2 :]))
+    kinds = [entry.kind for entry in log.entries_of(incident)]
+    after = kinds[len(kinds) - kinds[::-1].index(Kind.GATE_RECORDED) :]
+    assert set(outcomes) <= {"done", "refused"}
+    assert (lifted, started) in {(1, 0), (0, 1)}
+    assert (Kind.LIFTED in after, Kind.ACTION_STARTED in after) == (lifted == 1, started == 1)
+    held = Freeze.objects.get(incident=incident).measures.filter(measure="merges", in_force=True)
+    assert held.exists() == (started == 1)
+
+
+def test_of_twenty_who_take_the_command_one_has_it() -> None:
+    crew = make_crew()
+    incident = make_incident(crew)
+    people = [UserFactory() for _ in range(CLIENTS)]
+    for rank, user in enumerate(people, start=10):
+        RosterEntry.objects.create(product=crew.product, role=Role.COMMANDER, user=user, rank=rank)
+
+    def hand_over(to: Any) -> Any:
+        mine = Incident.objects.get(pk=incident.pk)
+        return roles.hand_over(mine, Role.COMMANDER, to=to, by=crew.commander, reason="Rest")
+
+    outcomes = at_once(*[lambda to=to: hand_over(to) for to in people])
+
+    held = roles.current(incident).filter(role=Role.COMMANDER)
+    assert sorted(outcomes) == ["done"] + ["refused"] * (CLIENTS - 1)
+    assert [row.user for row in held] == [people[outcomes.index("done")]]
+    assert log.entries_of(incident, Kind.ROLE_HANDED_OVER).count() == 1
