@@ -16,7 +16,7 @@ from django.core.files.storage import default_storage
 from django.core.files.uploadedfile import UploadedFile
 
 from incidents import clock
-from incidents.evidence import scanner
+from incidents.evidence import contents, scanner
 from incidents.evidence.scanner import Answer
 from incidents.models import Attachment, Incident
 from incidents.terms import ScanState
@@ -52,8 +52,8 @@ def store(incident: Incident, uploaded_file: UploadedFile, by: Any, *, made_here
         made_here: the portal wrote the file itself, so it is of any type and no scanner is asked.
 
     Raises:
-        NotStored: the file is empty, too large, one too many, of a type that is not taken, or a scanner found
-            something in it; nothing is kept.
+        NotStored: the file is empty, too large, one too many, of a type that is not taken, would harm whoever opens
+            it, or a scanner found something in it; nothing is kept.
     """
     if incident.attachments.count() >= MOST_FILES:
         raise NotStored(f"{incident} holds {MOST_FILES} files already: link to further ones.")
@@ -61,6 +61,8 @@ def store(incident: Incident, uploaded_file: UploadedFile, by: Any, *, made_here
     if not made_here:
         _check_type(name)
     sha256, size = _measure(uploaded_file)
+    if not made_here and (why := contents.danger(cast(IO[bytes], uploaded_file.file), size)):
+        raise NotStored(f"{why} It is not kept: link to it, or bring what matters of it.")
     scanned = Answer(ScanState.NOT_SCANNED) if made_here else _scanned(incident, uploaded_file, sha256, size)
     _keep(uploaded_file, sha256)
     return Attachment.objects.create(

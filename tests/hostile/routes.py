@@ -149,7 +149,7 @@ def discovered(sender: Sender, route: Route, told: dict[str, Any]) -> Route:
         route.asked = Asked(FORM, good, files)
         encode = multipart if files else urlencoded
         with bound_forms() as found:
-            sender.send(route, Body("as asked", *encode(list(good.items()))))
+            sender.send(route, Body("as asked", *encode(list(good.items()) or [("unasked", "x")])))
         route.forms = [form for form in found if not isinstance(form, forms.BaseModelForm) or form.prefix is None]
     return route
 

@@ -21,8 +21,8 @@ METACHARACTERS = [
     "' ; id ; '", '" ; id ; "', "a b  c", "\t", "\n", "\r\n", "line\nbreak; id", "a -rf /", "x --help", "=",
     "@/etc/passwd", "é", "\u202e", "😀", "\x1b[31m", "", "(id)", "^", "x\u2028y",
     "$IFS", "${IFS}id", "$'\\n'id", "<(id)", ">(id)", "2>&1", "; :(){ :|:& };:", "a;b", "\x7f", "\x01",
-    "/dev/tcp/127.0.0.1/1", "%PATH%", "^&id",
-    "x\vy", "\u00a0--help", "＄（id）", "‐rf", "a=b c=d", "\\\\host\\share", "*/../*",
+    "/dev/tcp/127.0.0.1/1", "%PATH%", "^&id", "x\vy", "\u00a0--help", "＄（id）", "‐rf", "a=b c=d", "\\\\host\\share",
+    "*/../*",
 ]  # fmt: skip
 
 
