@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.http import Http404, HttpResponseBase, StreamingHttpResponse
 from ninja import Router
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from incidents.api.found import ApiRequest, incident_of
 from incidents.api.shapes import bytes_of
@@ -41,7 +41,9 @@ class Verdict(BaseModel):
 
 
 class Checkpoints(BaseModel):
-    """Signed checkpoints that somebody kept."""
+    """Signed checkpoints that somebody kept, with every blank: it is part of what was signed."""
+
+    model_config = ConfigDict(extra="forbid")
 
     checkpoints: list[str] = Field(max_length=20, description="Each the whole note, as it was attached to an update.")
     keys: list[str] = Field(default=[], max_length=20, description="Keys to trust besides the portal's own.")

@@ -125,7 +125,7 @@ PAGES: dict[str, Row] = {
     "comms:report": READ,
     "comms:make_report": Row(None, INSIDE),
     "comms:report_pdf": TAKEN,
-    "comms:bundle_zip": READ,
+    "comms:bundle_zip": TAKEN,
     "comms:report_md": TAKEN,
     "comms:followups_csv": TAKEN,
     "comms:followups_beads": TAKEN,

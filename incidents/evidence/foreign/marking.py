@@ -18,7 +18,7 @@ from incidents.evidence.foreign.reading import Entry, Reader, run_of
 SYSTEM = "Lastgood"
 MACHINE = "lastgood"
 MOST_LISTED = 20_000
-_EMAIL = re.compile(r"\b[A-Z0-9._%+-]+@[A-Z0-9.-]+\.[A-Z]{2,}\b", re.IGNORECASE)
+_EMAIL = re.compile(r"\b[A-Z0-9._%+-]{1,64}@[A-Z0-9.-]{1,253}\.[A-Z]{2,63}\b", re.IGNORECASE)
 _ID = re.compile(r"[!-~]{1,200}")
 
 
