@@ -36,8 +36,8 @@ __all__ = ["static_folder"]
 pytestmark = [pytest.mark.django_db, pytest.mark.thorough, pytest.mark.timeout(900)]
 
 MOST_SECONDS = 1.0
-BODIES = {"sqlite": 2_050, "postgresql": 510}
-WHOLE = {"sqlite": 24, "postgresql": 12}
+BODIES = {"sqlite": 2_050, "postgresql": 300}
+WHOLE = {"sqlite": 24, "postgresql": 6}
 ONLY = "LASTGOOD_HOSTILE_ROUTE"
 LOOKED_AT = 3
 UNREADABLE = (
