@@ -11,9 +11,9 @@ from ninja import Router
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from incidents import authority
+from incidents.api import inbound
 from incidents.api.found import ApiRequest
 from incidents.api.strict import Given, Text, Why
-from incidents.connectors import inbound
 from incidents.models import Product, Suggestion
 from incidents.steps import suggest
 from incidents.steps.suggest import Told

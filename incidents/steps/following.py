@@ -22,6 +22,7 @@ from incidents import clock
 from incidents.models import Attempt, CallbackReceipt
 from incidents.steps import attempts
 from incidents.steps.attempts import Claim
+from incidents.steps.attempts.claiming import facts_of
 from incidents.steps.attempts.starting import loaded
 from incidents.steps.base import Refused, Taken, locked, step_of_portal
 from incidents.steps.text import RESULT, kept
@@ -81,8 +82,7 @@ def _begin(taken: Taken, attempt: Attempt, claimed: Claim, seen: Seen, detail: d
     taken.record(
         Kind.ACTION_FOLLOWED,
         f"Runs outside: {attempt.action}. {kept(seen.sentence)[:300]}",
-        action=attempt.action.key,
-        attempt=str(attempt.pk),
+        **facts_of(attempt),
         epoch=claimed.epoch,
         remote=kept(seen.remote_ref)[:200],
     )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import structlog
-from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
+from django.core.exceptions import BadRequest, RequestDataTooBig, SuspiciousOperation
 from django.core.signals import got_request_exception
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
@@ -108,6 +108,7 @@ HANDLERS: dict[type[Exception], Handler] = {
     HttpError: _http_error,
     ValidationError: _validation,
     RequestDataTooBig: _plain(413, detail="A body may hold at most 2.5 MB."),
+    BadRequest: _plain(400, detail="The request is not well-formed."),
     SuspiciousOperation: _plain(400, detail="The request is not well-formed."),
     MultiPartParserError: _plain(400, detail="The multipart body is not well-formed."),
     UnreadablePostError: _plain(400, detail="The body ended early."),

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from comms.models import Recipient
 from incidents import configuration
-from incidents.connectors import inbound
+from incidents.api import inbound
 from incidents.models import AuditGrant, Connector, Environment, Product, RosterEntry, Wiring
 from incidents.steps import suggest
 from incidents.terms import ConnectorKind, Role

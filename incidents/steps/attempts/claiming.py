@@ -117,6 +117,11 @@ def bound(attempt_id: UUID) -> Any:
     return Attempt._meta.pk.get_db_prep_value(attempt_id, connection)
 
 
+def facts_of(attempt: Attempt) -> dict[str, Any]:
+    """An attempt as each entry about it names it."""
+    return {"action": attempt.action.key, "attempt": str(attempt.pk)}
+
+
 def waiting() -> QuerySet[Attempt]:
     """Queued attempts that may be claimed now, as far as their own time goes; the oldest first."""
     in_time = Q(not_before=None) | Q(not_before__lte=Now())

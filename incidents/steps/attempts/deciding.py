@@ -7,6 +7,7 @@ from typing import Any
 
 from incidents.models import Attempt
 from incidents.steps import rollback
+from incidents.steps.attempts.claiming import facts_of
 from incidents.steps.base import step
 from incidents.terms import Act, AttemptState, Kind
 
@@ -36,8 +37,7 @@ def resolve(attempt: Attempt, *, succeeded: bool, note: str, by: Any, second: An
         taken.record(
             Kind.ACTION_RESOLVED,
             f"Decided as {state.label.lower()}: {attempt.action}",
-            action=attempt.action.key,
-            attempt=str(attempt.pk),
+            **facts_of(attempt),
             state=state,
             note=note,
             **rollback.moved(before, attempt.action.state),

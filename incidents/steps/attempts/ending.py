@@ -14,7 +14,7 @@ from django.db.models.functions import Now
 from incidents import clock
 from incidents.models import Attempt
 from incidents.steps import lease, rollback
-from incidents.steps.attempts.claiming import Claim, Fenced
+from incidents.steps.attempts.claiming import Claim, Fenced, facts_of
 from incidents.steps.attempts.starting import loaded
 from incidents.steps.base import Taken, step_of_portal
 from incidents.steps.text import RESULT, kept
@@ -118,8 +118,7 @@ def _is_put_back(
     taken.record(
         Kind.ACTION_QUEUED,
         f"Queued again, nothing was sent: {attempt.action}",
-        action=attempt.action.key,
-        attempt=str(attempt.pk),
+        **facts_of(attempt),
         digest=attempt.digest,
         epoch=claimed.epoch,
         **(said or {}),
@@ -166,8 +165,7 @@ def _late(taken: Taken, attempt: Attempt, claimed: Claim, state: AttemptState, s
     taken.record(
         Kind.ACTION_LATE,
         f"Late result of {attempt.action}, not applied: {sentence[:300]}",
-        action=attempt.action.key,
-        attempt=str(attempt.pk),
+        **facts_of(attempt),
         epoch=claimed.epoch,
         state=state,
     )
@@ -182,8 +180,7 @@ def _ended(
     taken.record(
         kind,
         f"{word}: {attempt.action}. {sentence[:300]}",
-        action=attempt.action.key,
-        attempt=str(attempt.pk),
+        **facts_of(attempt),
         epoch=claimed.epoch,
         result=sentence[:RESULT],
         output_sha256=output_sha256,

@@ -13,7 +13,7 @@ from django.db.models import Count, F, OuterRef
 from incidents import authority, policy, prepared
 from incidents.models import Action, Attempt, Confirmation, DispatchStop
 from incidents.steps import kill_switch, lease, rollback
-from incidents.steps.attempts.claiming import Claim, Fenced, bound, claim
+from incidents.steps.attempts.claiming import Claim, Fenced, bound, claim, facts_of
 from incidents.steps.base import Taken, step_of_portal
 from incidents.terms import Act, ActionState, Aspect, AttemptState, Kind, Phase, Role
 
@@ -70,8 +70,7 @@ def start(claimed: Claim) -> Claim | None:
         taken.record(
             Kind.ACTION_STARTED,
             f"Started: {attempt.action}",
-            action=attempt.action.key,
-            attempt=str(attempt.pk),
+            **facts_of(attempt),
             epoch=claimed.epoch,
             fence=claimed.fence,
         )
@@ -126,8 +125,7 @@ def _cancel(taken: Taken, attempt: Attempt, claimed: Claim, objection: str) -> N
     taken.record(
         Kind.ACTION_CANCELLED,
         f"Not started: {attempt.action}. {objection}",
-        action=attempt.action.key,
-        attempt=str(attempt.pk),
+        **facts_of(attempt),
         reason=objection,
         **rollback.moved(before, ActionState.PLANNED if before == ActionState.RUNNING else before),
     )

@@ -188,6 +188,7 @@ UPLOADS = {
     "json": (b"{}", "application/json", 415),
     "empty boundary": (b"abc", "multipart/form-data; boundary=", 400),
     "no body": (b"", "multipart/form-data; boundary=x", 415),
+    "a form of another charset": (b"a=b", "application/x-www-form-urlencoded; charset=utf-16", 400),
 }
 
 

@@ -69,6 +69,7 @@ ELSEWHERE = {
     Kind.KEY_MADE,
     Kind.NOTICE_RETRIED,
     Kind.STOOD_DOWN,
+    Kind.SUGGESTION_DISMISSED,
 }
 
 
@@ -125,6 +126,11 @@ def _declared(walk: Walk, crew: Crew) -> None:
     )
     walk.twice("take over", lambda i: roles.take_over(i, Role.COMMANDER, by=crew.deputy, reason="No answer"))
     walk.twice("hand over", lambda i: roles.hand_over(i, Role.COMMANDER, to=commander, by=crew.deputy, reason="Back"))
+    root = UserFactory(is_superuser=True)
+    walk.twice("step in", lambda i: roles.step_in(i, Role.COMMANDER, by=root, reason="Nobody answers"))
+    roles.hand_over(walk.incident, Role.COMMANDER, to=commander, by=root, reason="Awake")
+    walk.twice("close to others", lambda i: declare.limit_knowledge(i, True, by=commander, reason="Keys"))
+    walk.twice("open again", lambda i: declare.limit_knowledge(i, False, by=commander, reason="No keys"))
     walk.twice("raise", lambda i: declare.raise_level(i, Level.L3, by=commander, reason="Keys in the logs"))
     proposed = {"by": commander, "reason": "No key was in them", "level": "L2"}
     walk.twice("propose", lambda i: four_eyes.propose(i, Act.LOWER_LEVEL, **proposed))

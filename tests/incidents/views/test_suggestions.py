@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from incidents.connectors import inbound
+from incidents.api import inbound
 from incidents.models import Incident, Suggestion
 from incidents.steps import suggest
 from incidents.terms import Role

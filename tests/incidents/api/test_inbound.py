@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from incidents.connectors import inbound
+from incidents.api import inbound
 from incidents.terms import Source
 from tests.incidents.connectors.given import a_notification
 
