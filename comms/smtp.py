@@ -9,10 +9,12 @@ from enum import Enum, auto
 from types import TracebackType
 from typing import Any, Self
 
+from django.conf import settings
 from django.core.mail.backends.smtp import EmailBackend
 
 from comms import mail
 from comms.clean import one_line
+from incidents.connectors.masking import mask
 
 
 class Verdict(Enum):
@@ -101,7 +103,7 @@ def _refusal(code: int, text: bytes | str) -> Outcome:
 
 def _answer(code: int, text: bytes | str) -> str:
     words = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
-    return one_line(f"{code} {words}")[:500]
+    return one_line(mask(f"{code} {words}", [settings.EMAIL_HOST_PASSWORD]))[:500]
 
 
 def _why(error: OSError) -> str:

@@ -1,7 +1,7 @@
 """Take secrets out of text and of byte streams before anything is kept, also when one is split over two writes.
 
 A secret is found as it is, line by line when it has several (a key in PEM form), and as programs print it: in base64
-(also as part of something longer, as in `Authorization: Basic`), percent-encoded, and escaped for JSON.
+(also as part of something longer, as in `Authorization: Basic`), in hex, percent-encoded, and escaped for JSON.
 """
 
 from __future__ import annotations
@@ -80,6 +80,9 @@ def _encoded(secret: str, raw: bytes) -> Iterator[bytes]:
     yield json.dumps(secret, ensure_ascii=False)[1:-1].encode("utf-8", "surrogatepass")
     yield quote(raw, safe="").encode()
     yield quote_plus(raw).encode()
+    if len(raw) >= SHORTEST_PART // 2:
+        yield raw.hex().encode()
+        yield raw.hex().upper().encode()
     for shift in range(3):
         whole = base64.b64encode(bytes(shift) + raw).rstrip(b"=")
         # The first and last characters mix with what stands beside the secret.

@@ -396,11 +396,11 @@ def _state(stat: Path) -> str:
 
 
 @contextmanager
-def installed(engine: str, **settings: str) -> Iterator[Installation]:
+def installed(engine: str, kind: type[Installation] = Installation, **settings: str) -> Iterator[Any]:
     """A running installation, gone at the end."""
     with tempfile.TemporaryDirectory(prefix="lg-", ignore_cleanup_errors=True) as place, ExitStack() as stack:
         Path(place).chmod(0o755)
-        portal = Installation(engine, Path(place), stack, **settings)
+        portal = kind(engine, Path(place), stack, **settings)
         sys.stderr.write(f"\n{engine}: LASTGOOD_FAULT_SEED={seed()}\n")
         portal.start()
         yield portal

@@ -86,6 +86,31 @@ def session(role: str) -> str:
     return client.cookies["session"].value
 
 
+def person(role: str = "", *, password: str, audits: bool = False, **fields: Any) -> str:
+    """Give whoever holds a role this password, or somebody new. Returns the address to sign in with."""
+    from datetime import timedelta
+
+    from incidents import clock
+    from incidents.models import AuditGrant
+    from incidents.terms import Role
+    from tests.factories import UserFactory
+
+    who = _people()["people"][Role(role)] if role else UserFactory(**fields)
+    who.set_password(password)
+    who.save()
+    if audits:
+        AuditGrant.objects.create(user=who, reason="Audit", expires_at=clock.now() + timedelta(days=1))
+    email: str = who.email
+    return email
+
+
+def wire(product: str, key: str, **fields: Any) -> None:
+    """Let a connector do one action or ask for one gate."""
+    from incidents.models import Product, Wiring
+
+    Wiring.objects.create(product=Product.objects.get(slug=product), key=key, connector=_connector(**fields))
+
+
 def publish(actions: int) -> list[str]:
     """Publish the runbook with this many harmless actions in the first stage of track 3a. Returns their keys."""
     from incidents.runbook import versions

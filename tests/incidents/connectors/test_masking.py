@@ -54,6 +54,8 @@ def test_masking_in_pieces_is_masking_the_whole(text, cuts):
         lambda s: json.dumps(s, ensure_ascii=False),
         lambda s: quote(s, safe=""),
         quote_plus,
+        lambda s: s.encode().hex(),
+        lambda s: s.encode().hex().upper(),
         lambda s: base64.b64encode(s.encode()).decode(),
         lambda s: base64.urlsafe_b64encode(s.encode()).decode(),
         lambda s: "Basic " + base64.b64encode(f"u:{s}".encode()).decode(),
