@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import gc
 import os
-import time
 from typing import Any
 
 from celery import Celery
-from celery.signals import task_postrun, task_prerun, worker_init, worker_process_init, worker_ready
+from celery.signals import task_prerun, worker_init, worker_process_init, worker_ready
 from kombu.transport.redis import Channel
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
@@ -21,25 +20,14 @@ app.autodiscover_tasks()
 Channel.do_restore = False
 # Celery closes the database around each task; opening it again takes ten times as long as a start of an action.
 app.conf["CELERY_DB_REUSE_MAX"] = 1_000_000
-_RESTED_SECONDS = 1
-_ended_at = float("-inf")
 
 
 @task_prerun.connect
 def use_a_connection_that_works(**_: Any) -> None:
     """As a web request does: one that failed or is too old is opened again, one that rested is asked first."""
-    from django.db import DEFAULT_DB_ALIAS, close_old_connections, connections
+    from django.db import close_old_connections
 
     close_old_connections()
-    if time.monotonic() - _ended_at < _RESTED_SECONDS:
-        database: Any = connections[DEFAULT_DB_ALIAS]
-        database.health_check_done = True
-
-
-@task_postrun.connect
-def note_the_end(**_: Any) -> None:
-    global _ended_at
-    _ended_at = time.monotonic()
 
 
 @worker_init.connect

@@ -28,7 +28,7 @@ from tests.matrix.test_operations import asked as asked_by_token
 from tests.matrix.test_pages import ROUTES
 from tests.matrix.world import ANONYMOUS, World, build
 
-pytestmark = [pytest.mark.django_db, pytest.mark.thorough, pytest.mark.timeout(280)]
+pytestmark = [pytest.mark.django_db, pytest.mark.one_engine, pytest.mark.thorough, pytest.mark.timeout(280)]
 
 # What is read is counted, and who is there: neither is an act.
 PASSING = {"sessions.Session", "usersessions.UserSession", "incidents.WorkerBeat", "accounts.Try"}

@@ -26,7 +26,7 @@ from tests.incidents.api.calling import static_folder
 
 __all__ = ["static_folder"]
 
-pytestmark = [pytest.mark.django_db, pytest.mark.thorough, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.django_db, pytest.mark.one_engine, pytest.mark.thorough, pytest.mark.timeout(300)]
 
 MOST_SECONDS, MOST_BYTES = 2, 100 * 1024**2
 SCRIPT = b"<script>alert(document.domain)</script>"
