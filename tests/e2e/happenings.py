@@ -9,7 +9,7 @@ from typing import Any
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from incidents import clock
-from incidents.connectors import inbound
+from incidents.api import inbound
 from incidents.evidence import attachments
 from incidents.evidence.foreign import Mode
 from incidents.models import Incident

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from incidents.connectors import inbound
+from incidents.api import inbound
 from incidents.models import Attachment, Incident
 from incidents.steps import suggest, unfreeze, verify
 from incidents.terms import GateOutcome, Level, Phase, Role

@@ -12,7 +12,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from comms import notices
 from incidents import clock
-from incidents.connectors import inbound
+from incidents.api import inbound
 from incidents.connectors.base import Limits
 from incidents.evidence import attachments, checkpoints
 from incidents.evidence.foreign.findings import Mode

@@ -27,8 +27,8 @@ FLAGS = [
     "--disable-extensions",
 ]
 # Said by the browser itself as well, but not for every directive, and not in every frame.
-VIOLATIONS = """document.addEventListener("securitypolicyviolation", broken =>
-  console.error(`policy: ${broken.effectiveDirective} refused ${broken.blockedURI || "inline"} (${broken.documentURI})`))"""
+VIOLATIONS = """document.addEventListener("securitypolicyviolation", broken => console.error(
+  `policy: ${broken.effectiveDirective} refused ${broken.blockedURI || "inline"} (${broken.documentURI})`))"""
 
 
 @dataclass

@@ -70,8 +70,8 @@ def _is_left_out(item: pytest.Item) -> bool:
 def part_of(item: pytest.Item) -> str:
     """Which part of the whole run a test belongs to.
 
-    `rules` run on each engine, `pure` ones use no database or mind none; `once` are browser and faults on the test's database,
-    `once-pure` without it, `faults-sqlite` and `faults-postgresql` on an installation of that engine; `bench`.
+    `rules` run on each engine, `pure` ones use no database or mind none; `once` are browser and faults on the test's
+    database, `once-pure` without it, `faults-sqlite` and `faults-postgresql` on an installation of that engine; `bench`.
     """
     if item.get_closest_marker("bench"):
         return "bench"

@@ -9,7 +9,7 @@ import pytest
 import time_machine
 
 from incidents import clock
-from incidents.connectors import inbound
+from incidents.api import inbound
 from incidents.models import EvidenceEntry, Incident, Suggestion
 from incidents.steps import declare, roles, suggest
 from incidents.steps.base import Denied, Refused
