@@ -115,6 +115,7 @@ def _one_trip() -> Iterator[None]:
     if database.vendor != "postgresql":
         yield
         return
+    database.close_if_health_check_failed()
     database.ensure_connection()
     with database.wrap_database_errors, database.connection.pipeline():
         yield

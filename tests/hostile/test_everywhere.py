@@ -169,12 +169,16 @@ def test_fields_that_no_form_has_are_bound_to_nothing(world: World) -> None:
     assert moved == []
 
 
+# Alertmanager says more with each version: what is not known of it is left out.
+OPEN = "post /suggestions/{product}/alertmanager"
+
+
 def test_fields_that_no_operation_has_are_refused(world: World) -> None:
     token = ApiToken.issue(world.people[COMMANDER], name="All", scopes=["read", "act", "suggest"])[1]
     taken = {}
 
     for name, operation in OPERATIONS.items():
-        if name.startswith("post") and operation.body not in (None, FILE) and isinstance(operation.body, dict):
+        if name.startswith("post") and name != OPEN and operation.body != FILE and isinstance(operation.body, dict):
             method, address = where(name, world)
             body = json.dumps(operation.body | {"is_superuser": True}, default=str)
             answer = Client().generic(

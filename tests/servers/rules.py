@@ -71,7 +71,8 @@ def part_of(item: pytest.Item) -> str:
     """Which part of the whole run a test belongs to.
 
     `rules` run on each engine, `pure` ones use no database or mind none; `once` are browser and faults on the test's
-    database, `once-pure` without it, `faults-sqlite` and `faults-postgresql` on an installation of that engine; `bench`.
+    database, `once-pure` without it, `faults-sqlite` and `faults-postgresql` on an installation of that engine; and
+    `bench`.
     """
     if item.get_closest_marker("bench"):
         return "bench"
