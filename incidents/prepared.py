@@ -5,8 +5,9 @@ Set OPTIONS["prepare_threshold"] to None where a connection pooler cannot carry 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -48,11 +49,12 @@ def answers(*statements: Statement) -> list[Any]:
     Outside a transaction they are one of their own on PostgreSQL, and each its own on SQLite.
     """
     with ExitStack() as cursors:
-        with _one_trip():
-            found = [cursors.enter_context(cursor()) for _ in statements]
-            for statement, each in zip(statements, found, strict=True):
-                each.execute(statement.sql, statement.params)
+        found = _asked(cursors, [partial(_execute, statement) for statement in statements])
         return [_answer(statement, each) for statement, each in zip(statements, found, strict=True)]
+
+
+def _execute(statement: Statement, found: Any) -> None:
+    found.execute(statement.sql, statement.params)
 
 
 def _answer(statement: Statement, found: Any) -> Any:
@@ -101,11 +103,17 @@ def get_in_turn(*asked: tuple[Query, Any]) -> list[Any]:
     """
     queries = [(query.built(), key) for query, key in asked]
     with ExitStack() as cursors:
-        with _one_trip():
-            found = [cursors.enter_context(cursor()) for _ in queries]
-            for (query, key), each in zip(queries, found, strict=True):
-                query.ask(each, key)
+        found = _asked(cursors, [partial(query.ask, key) for query, key in queries])
         return [query.answer(each) for (query, _), each in zip(queries, found, strict=True)]
+
+
+def _asked(cursors: ExitStack, questions: Sequence[Callable[[Any], None]]) -> list[Any]:
+    """A cursor for each question, which has been asked of it."""
+    with _one_trip():
+        found = [cursors.enter_context(cursor()) for _ in questions]
+        for ask, each in zip(questions, found, strict=True):
+            ask(each)
+    return found
 
 
 @contextmanager
@@ -140,7 +148,7 @@ class _Built:
     def _bound(self, key: Any) -> Any:
         return self._model._meta.pk.get_db_prep_value(key, self._line)
 
-    def ask(self, found: Any, key: Any) -> None:
+    def ask(self, key: Any, found: Any) -> None:
         found.execute(self._sql, [self._bound(key) if param == self._key else param for param in self._params])
 
     def answer(self, found: Any) -> Any:
