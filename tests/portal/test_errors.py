@@ -34,9 +34,7 @@ def sent(monkeypatch: pytest.MonkeyPatch, error: Exception) -> Any:
     return response
 
 
-@pytest.mark.parametrize(
-    "error", [OperationalError("canceled by lock timeout"), InterfaceError("closed")]
-)
+@pytest.mark.parametrize("error", [OperationalError("canceled by lock timeout"), InterfaceError("closed")])
 def test_a_database_that_does_not_answer_is_named_and_nothing_typed_is_lost(
     monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
