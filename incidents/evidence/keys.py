@@ -37,7 +37,7 @@ def signer() -> Signer:
         NoKey: the folder cannot be written, or a file of it is damaged.
     """
     try:
-        if not _path(PRIVATE).exists():
+        if not (_path(PRIVATE).exists() and _path(PUBLIC).exists()):
             _make()
         private = load_pem_private_key(_path(PRIVATE).read_bytes(), password=None)
     except (OSError, ValueError) as error:
