@@ -13,12 +13,14 @@ import os
 
 from portal import bootstrap
 
+OF_PACKAGES = {"lock": bootstrap.refresh_locks, "audit": bootstrap.audit, "sbom": bootstrap.list_parts}
+
 
 def main(argv: list[str]) -> int:
     """Enter the checkout's environment, then hand the command on."""
     command, rest = (argv[1] if len(argv) > 1 else "help"), argv[2:]
-    if command == "lock":
-        return bootstrap.refresh_locks(rest)
+    if command in OF_PACKAGES:
+        return OF_PACKAGES[command](rest)
     bootstrap.enter(command, rest)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
     if command == "demo":

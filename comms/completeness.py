@@ -26,6 +26,7 @@ def _issued(said: Account, entry: Entry) -> None:
             words=body["words_sha256"],
             words_sha256=body["words_sha256"],
             next_update_at=datetime.fromisoformat(promised) if promised else None,
+            about=body.get("about"),
             written_by=entry.by,
             state=NoticeState.SENDING,
         )
@@ -51,6 +52,7 @@ NOTICE = Rule(
         "words": digest(Words(row.subject, row.body)),
         "words_sha256": row.words_sha256,
         "next_update_at": row.next_update_at,
+        "about": row.about,
         "written_by": str(row.written_by.public_id) if row.written_by else None,
         "state": row.state,
     },

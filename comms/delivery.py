@@ -19,19 +19,18 @@ from django.db import connection, transaction
 from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Coalesce, Now
 
-from comms import cadence
-from comms.models import NOT_NEEDED, OPEN_DELIVERY, Delivery, DeliveryState, Notice, NoticeState
+from comms import cadence, telling
+from comms.models import NOT_NEEDED, OPEN_DELIVERY, OVERTAKEN, Delivery, DeliveryState, Notice, NoticeState
 from comms.senders import Senders
 from comms.smtp import Outcome, Verdict
 from incidents import clock, prepared
 from incidents.dispatch import worker_name
 from incidents.steps.base import Refused, Taken, step
-from incidents.terms import Act, Kind, NoticeKind
+from incidents.terms import Act, Kind
 
 BATCH = 40
 LONGEST_WAIT = timedelta(minutes=15)
 GIVE_UP = timedelta(hours=24)
-HELD = "The reminder was not sent: the update was issued first"
 _chance = random.SystemRandom()
 
 
@@ -44,11 +43,15 @@ def run(notice_id: uuid.UUID | str) -> None:
 
 
 def hold(notice_id: uuid.UUID | str) -> None:
-    """A reminder whose update was issued meanwhile is not sent any more; every other update is, however late."""
-    reminder = Notice.objects.filter(pk=notice_id, kind=NoticeKind.REMINDER).select_related("incident__product").first()
-    if reminder and cadence.is_superseded(reminder):
-        waiting = reminder.deliveries.filter(state=DeliveryState.QUEUED)
-        waiting.update(state=DeliveryState.FAILED, answer=f"{NOT_NEEDED}the update was issued first.")
+    """What is not true any more is not sent; every update to stakeholders is, however late."""
+    notice = Notice.objects.filter(pk=notice_id, kind__in=OVERTAKEN).select_related("incident__product").first()
+    if notice and _is_overtaken(notice):
+        waiting = notice.deliveries.filter(state=DeliveryState.QUEUED)
+        waiting.update(state=DeliveryState.FAILED, answer=f"{NOT_NEEDED}{notice.overtaken}.")
+
+
+def _is_overtaken(notice: Notice) -> bool:
+    return telling.is_overtaken(notice) if notice.about else cadence.is_superseded(notice)
 
 
 class _Run:
@@ -235,7 +238,8 @@ def _close(taken: Taken, notice: Notice) -> None:
     }
     if not sent:
         nobody = f"{notice.name} reached nobody: all {len(copies)} copies failed"
-        taken.record(Kind.NOTE_ADDED, nobody if copies else HELD, **facts)
+        held = f"{notice.name} was not sent: {notice.overtaken}"
+        taken.record(Kind.NOTE_ADDED, nobody if copies else held, **facts)
         return
     taken.record(
         Kind.NOTICE_SENT,

@@ -54,12 +54,14 @@ def reminder(facts: Facts, slot: datetime, *, at: datetime) -> Words:
     return _own(NoticeKind.REMINDER, values | {"slot": clock.utc_text(slot), "notices_url": url})
 
 
-def stepped_in(facts: Facts, said: dict[str, str], *, at: datetime) -> Words:
-    """What the people of an incident read when an administrator took a role in it."""
-    values = words.values(facts, at=at, next_update_at=None) | {
-        name: clean.one_line(text) for name, text in said.items()
-    }
-    return _own(NoticeKind.STEPPED_IN, values | {"roles_url": facts.url.rstrip("/") + "/roles/"})
+def told(kind: NoticeKind, facts: Facts, said: dict[str, str], *, at: datetime) -> Words:
+    """What the people of an incident read of one entry of its log.
+
+    Args:
+        said: what the entry says, by the names that the template has.
+    """
+    values = words.values(facts, at=at, next_update_at=None)
+    return _own(kind, values | {name: clean.one_line(text) for name, text in said.items()})
 
 
 def _own(kind: NoticeKind, values: dict[str, str]) -> Words:

@@ -37,6 +37,11 @@ class NoticeState(models.TextChoices):
     FAILED = "failed", "Reached nobody"
 
 
+# What may happen before a mail of this kind leaves; then nobody needs it.
+OVERTAKEN = {
+    NoticeKind.REMINDER: "the update was issued first",
+    NoticeKind.UNKNOWN: "the outcome was settled first",
+}
 ISSUED = (NoticeState.SENDING, NoticeState.SENT, NoticeState.FAILED)
 
 
@@ -87,6 +92,8 @@ class Notice(models.Model):
     rung_at = models.DateTimeField(null=True)
     # A cadence slot is unique: one reminder for one promised time, however many sweeps see it.
     slot = models.DateTimeField(null=True)
+    # So is an entry of the log that people are told of.
+    about = models.PositiveBigIntegerField("number of the entry that it tells of", null=True)
 
     objects = NoticeQuerySet.as_manager()
 
@@ -95,6 +102,7 @@ class Notice(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["incident", "kind"], condition=Q(state="draft"), name="one_draft_a_kind"),
             models.UniqueConstraint(fields=["incident", "kind", "slot"], name="one_notice_a_slot"),
+            models.UniqueConstraint(fields=["incident", "about"], name="one_notice_an_entry"),
             models.UniqueConstraint(fields=["incident", "sequence"], name="notice_sequence_once"),
             models.CheckConstraint(
                 condition=Q(state="draft") | Q(issued_at__isnull=False, sequence__isnull=False),
@@ -109,6 +117,11 @@ class Notice(models.Model):
     def name(self) -> str:
         """`Update A` for the runbook's three, the label for our own."""
         return f"Update {self.kind}" if len(self.kind) == 1 else str(NoticeKind(self.kind).label)
+
+    @property
+    def overtaken(self) -> str:
+        """What happened where its copies were not sent, as what it says was not true any more."""
+        return OVERTAKEN.get(NoticeKind(self.kind), "")
 
 
 class DeliveryState(models.TextChoices):

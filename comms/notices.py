@@ -182,14 +182,24 @@ def issue(
 
 
 def put(
-    taken: Taken, kind: NoticeKind, words: Words, people: Sequence[tuple[str, str]], *, slot: datetime | None = None
+    taken: Taken,
+    kind: NoticeKind,
+    words: Words,
+    people: Sequence[tuple[str, str]],
+    *,
+    slot: datetime | None = None,
+    about: int | None = None,
 ) -> Notice:
-    """Freeze the words and queue a copy for each person. Part of the step's transaction."""
+    """Freeze the words and queue a copy for each person. Part of the step's transaction.
+
+    Args:
+        slot, about: the promised time, or the entry's number, of which one of our own tells once.
+    """
     kept = saved(taken.incident, kind) or Notice(kind=kind)
     kept.incident = taken.incident
     kept.subject, kept.body, kept.next_update_at = words.subject, words.body, words.next_update_at
     kept.words_sha256 = digest(words)
-    kept.state, kept.slot = NoticeState.SENDING, slot
+    kept.state, kept.slot, kept.about = NoticeState.SENDING, slot, about
     kept.written_by, kept.written_at, kept.issued_at = taken.by, taken.at, taken.at
     kept.sequence = Notice.objects.filter(incident=taken.incident, state__in=ISSUED).count() + 1
     kept.save()
@@ -218,4 +228,5 @@ def record_issued(taken: Taken, notice: Notice) -> None:
         words_sha256=notice.words_sha256,
         recipients=number,
         copies=frozen,
+        about=notice.about,
     )

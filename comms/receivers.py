@@ -8,6 +8,7 @@ from django.dispatch import receiver
 
 from comms import tasks
 from comms.reports import queue
+from comms.telling import NEWS
 from incidents.evidence.signals import entry_recorded
 from incidents.tasks import ring
 from incidents.terms import Kind
@@ -17,7 +18,7 @@ from incidents.terms import Kind
 def listen(incident_id: int, kind: Kind, body: dict[str, Any], **_: Any) -> None:
     if kind in (Kind.NOTICE_ISSUED, Kind.NOTICE_RETRIED) and "notice_id" in body:
         ring(tasks.deliver, body["notice_id"])
-    elif kind == Kind.STEPPED_IN:
-        ring(tasks.tell_of_stepping_in)
+    elif kind in NEWS:
+        ring(tasks.tell)
     elif kind == Kind.CLOSED:
         ring(tasks.render_report, queue.ask(incident_id).pk)

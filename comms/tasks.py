@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 from django.db.models.functions import Now
 
-from comms import cadence, delivery, stepping_in
+from comms import cadence, delivery, telling
 from comms.models import Notice, Report
 from comms.reports import queue
 from incidents.tasks import ring
@@ -17,8 +17,8 @@ def deliver(notice_id: str) -> None:
 
 
 @shared_task
-def tell_of_stepping_in() -> None:
-    stepping_in.check()
+def tell() -> None:
+    telling.check()
 
 
 @shared_task
@@ -35,5 +35,5 @@ def sweep() -> None:
         for row_id in list(rows.values_list("pk", flat=True)[:500]):
             if ring(task, row_id):
                 model.objects.filter(pk=row_id).update(rung_at=Now())
-    stepping_in.check()
+    telling.check()
     cadence.check()

@@ -144,7 +144,7 @@ class Priority(TextChoices):
 
 
 class NoticeKind(TextChoices):
-    """A, B and C are the runbook's; the others are ours, and the last two go to the people of the incident alone."""
+    """A, B and C are the runbook's; the others are ours, and the last three go to the people of the incident alone."""
 
     A = "A", "Rollback declared"
     B = "B", "Rollback execution update"
@@ -152,9 +152,10 @@ class NoticeKind(TextChoices):
     STAND_DOWN = "stand_down", "Stand-down notice"
     REMINDER = "reminder", "Update overdue"
     STEPPED_IN = "stepped_in", "An administrator took a role"
+    UNKNOWN = "unknown", "Outcome unknown"
 
 
-INTERNAL = (NoticeKind.REMINDER, NoticeKind.STEPPED_IN)
+INTERNAL = (NoticeKind.REMINDER, NoticeKind.STEPPED_IN, NoticeKind.UNKNOWN)
 
 
 class Act(TextChoices):

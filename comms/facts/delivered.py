@@ -41,6 +41,7 @@ def _notice(notice: Notice) -> NoticeFact:
         failed=states.count(DeliveryState.FAILED),
         copies=len(states),
         sha256=notice.words_sha256,
+        overtaken=notice.overtaken,
     )
 
 

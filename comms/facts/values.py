@@ -233,7 +233,10 @@ class OwnerFact:
 
 @dataclass(frozen=True)
 class NoticeFact:
-    """An update as it was issued. `sha256` is of its words, `copies` how each recipient's mail ended."""
+    """An update as it was issued. `sha256` is of its words, `copies` how each recipient's mail ended.
+
+    `overtaken` says what happened first, where nobody needed it any more.
+    """
 
     kind: str
     name: str
@@ -250,6 +253,7 @@ class NoticeFact:
     failed: int
     copies: int
     sha256: str
+    overtaken: str = ""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from incidents.admin.connector_examples import help_text
+from incidents.connectors import credentials
 from incidents.evidence.chain import NotCanonical, canonical
 from incidents.models import Connector, Wiring
 from incidents.models.connector import validate_secret_reference
@@ -55,9 +56,33 @@ class ObjectField(forms.JSONField):
         return json.dumps(value, indent=2, ensure_ascii=False) if isinstance(value, dict) else value
 
 
-class ConnectorForm(forms.ModelForm):
+class Masking(forms.ModelForm):
+    """A form whose JSON objects are shown without the credentials that older ones hold, and take no new ones."""
+
+    masked: tuple[str, ...] = ()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in self.masked:
+            self.initial[name] = credentials.masked(self.initial.get(name) or {})
+
+    def taken(self, asked: dict[str, Any], name: str) -> list[str]:
+        """Put what is stored in the place of its masked likeness, which came back as it was shown.
+
+        Returns:
+            A sentence for each credential in what was typed anew.
+        """
+        stored = getattr(self.instance, name)
+        if asked[name] == credentials.masked(stored):
+            asked[name] = stored
+            return []
+        return credentials.found_in(asked[name])
+
+
+class ConnectorForm(Masking):
     """A connector. Its secret is a reference, typed and never shown."""
 
+    masked = ("config",)
     config = ObjectField(help_text=help_text())
     secret = forms.CharField(
         required=False,
@@ -100,17 +125,18 @@ class ConnectorForm(forms.ModelForm):
         if asked.get("forget_secret"):
             asked["secret"] = ""
         if {"kind", "config", "secret"} <= set(asked):
-            found = problems_of(asked["kind"], asked["config"], asked["secret"])
-            if asked.get("enabled"):
-                for sentence in found:
-                    self.add_error("config", sentence)
+            typed = self.taken(asked, "config")
+            found = credentials.found_in(asked["config"]) + problems_of(asked["kind"], asked["config"], asked["secret"])
+            for sentence in found if asked.get("enabled") else typed:
+                self.add_error("config", sentence)
             self.warnings = found
         return asked
 
 
-class WiringForm(forms.ModelForm):
+class WiringForm(Masking):
     """Which connector does an action or checks a gate of the current runbook."""
 
+    masked = ("arguments",)
     key = forms.ChoiceField(label="Action or gate")
     arguments = ObjectField(help_text="Texts by name, handed to the connector.")
 
@@ -133,6 +159,9 @@ class WiringForm(forms.ModelForm):
 
     def clean(self) -> dict[str, Any]:
         asked: dict[str, Any] = super().clean() or {}
+        if {"key", "connector", "arguments"} <= set(asked):
+            for sentence in self.taken(asked, "arguments"):
+                self.add_error("arguments", sentence)
         if {"key", "connector", "arguments"} <= set(asked):
             self._check(asked["key"], asked["connector"], asked["arguments"])
         return asked

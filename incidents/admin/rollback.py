@@ -11,13 +11,27 @@ from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
 
 from incidents.admin.base import ReadOnlyAdmin
+from incidents.connectors import credentials
 from incidents.models import Action, Approval, Attempt, CallbackReceipt, DispatchStop, Rehearsal
 from incidents.steps import kill_switch
 from incidents.steps.base import Denied, Refused
 
 
+class ShownMasked(ReadOnlyAdmin):
+    """Rows that hold what was typed into a connector or a wiring; nothing is saved from here."""
+
+    masked: tuple[str, ...] = ()
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        row = super().get_object(request, object_id, from_field)
+        for name in self.masked if row else ():
+            setattr(row, name, credentials.masked(getattr(row, name)))
+        return row
+
+
 @admin.register(Action)
-class ActionAdmin(ReadOnlyAdmin):
+class ActionAdmin(ShownMasked):
+    masked = ("arguments",)
     list_display = ("incident", "key", "name", "owner", "stage", "state", "connector", "finished_at")
     list_filter = ("state", "track", "owner", "destructive")
     list_select_related = ("incident", "connector")
@@ -32,7 +46,8 @@ class ApprovalAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Attempt)
-class AttemptAdmin(ReadOnlyAdmin):
+class AttemptAdmin(ShownMasked):
+    masked = ("remote", "remote_ref")
     list_display = ("action", "number", "state", "by_hand", "requested_by", "queued_at", "started_at", "finished_at")
     list_filter = ("state", "by_hand")
     list_select_related = ("action", "requested_by")

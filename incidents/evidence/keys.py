@@ -37,7 +37,7 @@ def signer() -> Signer:
         NoKey: the folder cannot be written, or a file of it is damaged.
     """
     try:
-        if not _path(PRIVATE).exists():
+        if not (_path(PRIVATE).exists() and _path(PUBLIC).exists()):
             _make()
         private = load_pem_private_key(_path(PRIVATE).read_bytes(), password=None)
     except (OSError, ValueError) as error:
@@ -68,10 +68,12 @@ def verifiers() -> list[VerifierKey]:
 def rotate() -> tuple[VerifierKey, VerifierKey]:
     """Make a new key. The old one signs nothing more; its public half stays, for what it signed.
 
+    The old private half is not needed: it may be lost.
+
     Returns:
         The old and the new public key.
     """
-    old = signer().verifier
+    old = next(iter(verifiers()), None) or signer().verifier
     new = Signer(old.name, Ed25519PrivateKey.generate())
     # Public half first: a key that signs is always one that can be checked.
     known = [new.verifier, *verifiers()]

@@ -10,6 +10,7 @@ from django.urls import reverse
 
 from incidents.board import Board, ProposalState, of
 from incidents.board.states import planned_state
+from incidents.connectors import credentials
 from incidents.dispatch import can_rehearse
 from incidents.forms.rollback import CompleteForm, ReasonForm, ResolveForm
 from incidents.models import Action, Connector, Incident, Rehearsal
@@ -113,9 +114,13 @@ def _headline(board: Board, shown: Action) -> str:
 
 
 def _spec(shown: Action) -> str:
-    """The arguments and the connector's settings, as the digest covers them. Secrets are references here."""
+    """The arguments and the connector's settings, as the digest covers them. Secrets are references, or masked."""
     found = {"arguments": shown.arguments} | ({"settings": shown.connector.config} if shown.connector else {})
-    return json.dumps(found, indent=2, ensure_ascii=False, sort_keys=True) if any(found.values()) else ""
+    return (
+        json.dumps(credentials.masked(found), indent=2, ensure_ascii=False, sort_keys=True)
+        if any(found.values())
+        else ""
+    )
 
 
 def _proposals(request: Any, board: Board, shown: Action) -> list[ProposalState]:

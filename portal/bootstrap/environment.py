@@ -29,8 +29,12 @@ def ensure(extent: str) -> None:
 
 
 def _wanted() -> dict[str, str]:
-    digests = {extent: hashlib.sha256(lock.read_bytes()).hexdigest() for extent, lock in LOCKS.items()}
+    digests = {extent: digest_of(lock) for extent, lock in LOCKS.items()}
     return {"python": f"{_version()} {platform.machine()}", "at": str(VENV), **digests}
+
+
+def digest_of(lock: Path) -> str:
+    return hashlib.sha256(lock.read_bytes()).hexdigest()
 
 
 def _version() -> str:

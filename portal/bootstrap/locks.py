@@ -3,7 +3,7 @@
 import re
 import subprocess
 
-from portal.bootstrap.places import LOCKS, OUTSIDE, PYTHON, ROOT, VENV, give_up
+from portal.bootstrap.places import AUDIT, LOCKS, OUTSIDE, PYTHON, ROOT, VENV, give_up
 
 
 def pinned(lock: str, package: str) -> str:
@@ -26,7 +26,7 @@ def refresh_locks(options: list[str]) -> int:
     ]
     run, test = LOCKS["run"].name, LOCKS["test"].name
     whole = ["pyproject.toml", "--extra", "demo"]
-    outside = ["--group", "outside", "-o", OUTSIDE.name]
-    for what in ([*whole, "-o", run], [*whole, "--extra", "test", "-c", run, "-o", test], outside):
+    groups = [["--group", group, "-o", lock.name] for group, lock in (("outside", OUTSIDE), ("audit", AUDIT))]
+    for what in ([*whole, "-o", run], [*whole, "--extra", "test", "-c", run, "-o", test], *groups):
         subprocess.run([*compile_lock, *what], cwd=ROOT, check=True)
     return 0

@@ -11,6 +11,7 @@ PYTHON = VENV / "bin" / "python"
 CACHE = VENV / "cache"
 PREFIX = VENV / "sys"
 STAMP = VENV / "lastgood.json"
+AUDIT = ROOT / "requirements-audit.lock"
 OUTSIDE = ROOT / "requirements-outside.lock"
 LOCKS = {"run": ROOT / "requirements.lock", "test": ROOT / "requirements-test.lock"}
 

@@ -14,24 +14,15 @@ from django.utils import timezone
 
 from comms import cadence, delivery
 from comms.models import Notice
-from incidents import clock
 from incidents.evidence import completeness, log
 from incidents.models import Incident
 from incidents.steps import roles, unfreeze
 from incidents.terms import Kind, NoticeKind, Phase, Role
-from tests.comms.world import issue, ready_for_c
+from tests.comms.world import Shift, issue, ready_for_c
 from tests.factories import Crew, make_incident
 from tests.servers.smtp import SmtpSink
 
 pytestmark = pytest.mark.django_db
-Shift = Callable[[float], None]
-
-
-@pytest.fixture
-def later() -> object:
-    """A clock that stands still and is moved by minutes."""
-    with time_machine.travel(clock.now(), tick=False) as hand:
-        yield lambda minutes: hand.shift(timedelta(minutes=minutes))
 
 
 def reminders(incident: Incident) -> list[Notice]:
@@ -221,7 +212,9 @@ def test_a_reminder_is_not_sent_any_more_once_the_update_is_issued(
 
     assert smtp_sink.messages == []
     assert {copy.answer for copy in reminder.deliveries.all()} == {"Not needed: the update was issued first."}
-    assert log.entries_of(incident, Kind.NOTE_ADDED).last().body["sentence"] == delivery.HELD
+    assert log.entries_of(incident, Kind.NOTE_ADDED).last().body["sentence"] == (
+        "Update overdue was not sent: the update was issued first"
+    )
     assert completeness.check(incident) == []
     assert list(Notice.objects.missed_by(crew.commander)) == []
     page = f"/incidents/{incident.reference}/notices/{reminder.pk}/"

@@ -54,6 +54,7 @@ def test_issuing_freezes_the_words_and_the_log_has_their_hash(crew: Crew) -> Non
         "copies": [
             {"message_id": row.message_id, "sha256": row.sha256} for row in notice.deliveries.order_by("message_id")
         ],
+        "about": None,
         "act": "send_notice",
     }
     assert entry.actor["role"] == Role.COMMUNICATIONS_OWNER

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from comms import delivery, stepping_in
+from comms import delivery, telling
 from comms.models import Notice
 from incidents.evidence import completeness
 from incidents.steps import roles, unfreeze
@@ -27,7 +27,7 @@ def test_holders_the_one_before_and_the_administrator_get_a_mail(crew: Crew, roo
     due = unfreeze.next_update_due(incident)
     roles.step_in(incident, Role.API_LEAD, by=root, reason="Nobody answers")
 
-    assert (stepping_in.check(), stepping_in.check()) == (1, 0)
+    assert (telling.check(), telling.check()) == (1, 0)
     delivery.run(Notice.objects.get(kind=NoticeKind.STEPPED_IN).pk)
 
     people = {crew[role].email for role in Role} | {root.email}
@@ -46,13 +46,13 @@ def test_each_time_is_told_by_itself(crew: Crew, root: Any) -> None:
     roles.step_in(incident, Role.API_LEAD, by=root, reason="Nobody answers")
     roles.step_in(incident, Role.SECURITY_LEAD, by=root, reason="Nor here")
 
-    assert stepping_in.check() == 2
+    assert telling.check() == 2
 
 
 def test_it_is_no_news_to_stakeholders(crew: Crew, root: Any, client: Any, smtp_sink: SmtpSink) -> None:
     incident = make_incident(crew)
     roles.step_in(incident, Role.API_LEAD, by=root, reason="Nobody answers")
-    stepping_in.check()
+    telling.check()
     delivery.run(Notice.objects.get(kind=NoticeKind.STEPPED_IN).pk)
 
     feed = client.get(f"/status/{crew.product.slug}/feed.atom").content.decode()

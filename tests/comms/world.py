@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -26,6 +27,7 @@ from tests.factories import (
     walk,
 )
 
+Shift = Callable[[float], None]
 BEGIN = datetime(2026, 2, 21, 13, 14, 5, tzinfo=UTC)
 NAMES = {
     Role.COMMANDER: "Mara Lind",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import mailbox
+import re
 import subprocess
 import sys
 import threading
@@ -12,6 +14,8 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from email import message_from_bytes
+from email.policy import default
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -23,6 +27,10 @@ from tests.faults.installation import Answer, Installation
 EXPECTED = r"WorkerLostError|redis\.exceptions|kombu\.exceptions|ConnectionError|ConnectionRefusedError|BrokenPipeError"
 PENDING = {"queued", "leased", "started"}
 ENDS = {"action.succeeded", "action.failed", "action.unknown", "action.cancelled"}
+
+# The action's owner and the commander.
+READERS = 2
+_KEY = re.compile(r"knows this attempt as ([0-9a-f-]{36})")
 
 
 @dataclass
@@ -166,6 +174,7 @@ def check(
     _readable(scenario, states)
     for incident in scenario.incidents:
         _proven(scenario, incident["reference"])
+    _told(portal, unknown)
     wrong = [(what, a) for what, a in scenario.answers if a.status >= 500 or not a.status]
     assert outage or not wrong, wrong[:5]
     surprises = portal.tracebacks(expected, scenario.logs)
@@ -216,6 +225,33 @@ def _proven(scenario: Scenario, reference: str) -> None:
             assert kinds["action.queued"] >= 1, (key, said[key])
             assert kinds["action.started"] == kinds["action.queued"] - _called_off(kinds), (key, said[key])
             assert sum(kinds[kind] for kind in ENDS) == 1, (key, said[key])
+
+
+def _told(portal: Installation, unknown: set[str]) -> None:
+    """Of each outcome that nobody knows the action's owner and the commander got one mail (I4)."""
+    told: dict[str, list[tuple[str, str]]] = {}
+
+    def is_told() -> bool:
+        told.update(_mails(portal, unknown))
+        return all(len({reader for reader, _ in told[key]}) >= READERS for key in unknown)
+
+    done = not unknown or wait_until(is_told, seconds=60, every=0.5)
+    assert done, f"not told of: {[(key, mails) for key, mails in told.items() if len(mails) < READERS]}"
+    assert all(len({*mails}) == READERS for mails in told.values()), f"two Message-IDs for one reader: {told}"
+
+
+def _mails(portal: Installation, keys: set[str]) -> dict[str, list[tuple[str, str]]]:
+    """Who got which mail about each of these attempts."""
+    found: dict[str, list[tuple[str, str]]] = {key: [] for key in keys}
+    for raw in mailbox.Maildir(portal.folder / "mail"):
+        if "nobody knows" not in str(raw["Subject"]):
+            continue
+        message = message_from_bytes(raw.as_bytes(), policy=default)
+        part = message.get_body(("plain",))
+        for key in _KEY.findall(part.get_content() if part else ""):
+            if key in found:
+                found[key].append((str(message["Delivered-To"]), str(message["Message-ID"])))
+    return found
 
 
 def _called_off(kinds: Counter[str]) -> int:

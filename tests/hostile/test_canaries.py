@@ -40,9 +40,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(300)]
 MEANT = {
     ("session key", "row django_session.session_key"): "The row that the cookie names.",
     ("session key", "row usersessions_usersession.session_key"): "Which session a person can end.",
-    ("token in a URL", "row incidents_connector.config"): "An administrator wrote it into an address.",
-    ("token in a URL", "administrator /admin/incidents/connector/*"): "The form in which they change that.",
-    ("token in a URL", "* /incidents/*/rollback/*"): "Who approves reads where it goes; secrets are named, not typed.",
+    ("token in a URL", "row incidents_connector.config"): "An address that was typed before such were refused.",
     ("recovery codes", "commander /account/two-step/recovery-codes/*"): "Its owner's own page, after a fresh proof.",
 }
 # How each connector's action ends, and what must have been masked in what is kept of it.

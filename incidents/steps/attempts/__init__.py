@@ -4,7 +4,7 @@
 """
 
 from incidents.steps.attempts.claiming import Claim, Fenced, claim, due, held_up_by, next_after, waiting
-from incidents.steps.attempts.deciding import resolve, resolve_blockers
+from incidents.steps.attempts.deciding import decidable_at, resolve, resolve_blockers
 from incidents.steps.attempts.ending import give_back, is_alive, report, send_again, settle, sweep
 from incidents.steps.attempts.starting import start, warm_up
 
@@ -12,6 +12,7 @@ __all__ = [
     "Claim",
     "Fenced",
     "claim",
+    "decidable_at",
     "due",
     "give_back",
     "held_up_by",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from incidents.models import Attempt
@@ -14,12 +14,17 @@ from incidents.terms import Act, AttemptState, Kind
 MARGIN = timedelta(seconds=30)
 
 
+def decidable_at(attempt: Attempt) -> datetime:
+    """From when on nobody is at it any more, so that what is seen outside is what was done."""
+    seconds = attempt.action.connector.deadline_seconds if attempt.action.connector else 0
+    return (attempt.started_at or attempt.queued_at) + timedelta(seconds=seconds) + MARGIN
+
+
 def resolve_blockers(attempt: Attempt, at: Any) -> list[str]:
     """Why an unknown outcome cannot be decided yet: the lost worker might still be at it."""
     if attempt.state != AttemptState.UNKNOWN:
         return ["The outcome of this attempt is not unknown."]
-    seconds = attempt.action.connector.deadline_seconds if attempt.action.connector else 0
-    free_at = (attempt.started_at or attempt.queued_at) + timedelta(seconds=seconds) + MARGIN
+    free_at = decidable_at(attempt)
     return [f"Wait until {free_at:%H:%M:%S} UTC: until then the lost worker may still act."] if at < free_at else []
 
 

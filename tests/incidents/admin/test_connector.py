@@ -164,6 +164,47 @@ def test_what_the_operator_took_away_can_still_be_switched_off(settings: Any) ->
     assert "Saved, but switched off: ci.example.test:443 is not in LASTGOOD_OUTBOUND_HOSTS" in page
 
 
+TYPED = "https://ci.example.test/hooks?team=ops&access_token=s3cr3t"
+
+
+@pytest.mark.parametrize("enabled", ["on", ""])
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        (TYPED, "“access_token” in the address looks like a secret. Name the variable that holds it as the secret"),
+        ("https://me:s3cr3t@ci.example.test/", "The address holds a user name or password. Name the variable"),
+    ],
+)
+def test_a_credential_in_an_address_is_refused_even_switched_off(enabled: str, url: str, sentence: str) -> None:
+    _, client = clerk()
+
+    page = client.post(address(Connector, "add"), asked(config=json.dumps({"url": url}), enabled=enabled))
+
+    assert sentence in html.unescape(page.content.decode())
+    assert Connector.objects.count() == 0
+
+
+def test_one_that_was_typed_before_is_masked_and_can_be_switched_off_or_replaced() -> None:
+    _, client = clerk()
+    fields = {"name": "Deployer", "kind": "webhook", "secret": "env:DEPLOY_SECRET"}
+    connector = Connector.objects.create(**fields, config={"url": TYPED})
+    url = address(connector, "change")
+
+    shown = client.get(url).content.decode()
+    still_on = client.post(url, filled(client, url, deadline_seconds="60")).content.decode()
+    sent = filled(client, url)
+    del sent["enabled"]
+    client.post(url, sent)
+    off = Connector.objects.get()
+    client.post(url, asked(config='{"url": "https://ci.example.test/hooks"}'))
+
+    assert "s3cr3t" not in shown
+    assert "access_token=[masked]" in shown
+    assert "looks like a secret" in still_on
+    assert (off.enabled, off.config, off.deadline_seconds) == (False, {"url": TYPED}, 120)
+    assert Connector.objects.get().config == {"url": "https://ci.example.test/hooks"}
+
+
 def test_the_self_test_says_what_check_says(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     _, client = clerk()
     client.post(address(Connector, "add"), asked())
@@ -288,6 +329,7 @@ def test_a_wiring_is_made_changed_and_removed_on_record() -> None:
         ("command", "3a-redeploy", '{"target": "no spaces!"}', "does not have the form that the settings ask for"),
         ("command", "3a-redeploy", '{"colour": "red"}', "echo has no argument"),
         ("command", "3a-redeploy", '{"target": 1}', "Every argument is a text."),
+        ("github", "3a-redeploy", '{"hook": "https://x.test/?sig=s3cr3t"}', "“sig” in the address looks like a secret"),
         ("command", "boredom", "{}", "Select a valid choice."),
         ("github", "health", "{}", "A gate is checked by a probe or a command"),
         ("github", "3a-redeploy", '{"revision": "other"}', "The argument “revision” is fixed by the connector."),

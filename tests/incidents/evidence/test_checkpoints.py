@@ -53,6 +53,27 @@ def test_a_checkpoint_says_size_root_and_head_and_is_kept_outside_the_database(c
     assert key.body["key"] == str(keys.signer().verifier)
 
 
+def test_a_key_that_another_process_is_making_is_used_at_once(settings: Any) -> None:
+    made = keys.signer().verifier
+    (Path(settings.KEY_DIR) / keys.PUBLIC).unlink()  # as it is between the first file and the second
+
+    assert keys.signer().verifier == made
+    assert keys.verifiers() == [made]
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, lambda file: file.write_text("no key")])
+def test_a_lost_or_damaged_key_is_rotated_and_signs_on(crew: Crew, settings: Any, damage: Any) -> None:
+    old = keys.signer().verifier
+    damage(Path(settings.KEY_DIR) / keys.PRIVATE)
+    with pytest.raises(keys.NoKey):
+        keys.signer()
+
+    call_command("checkpoint", "key", "--rotate")
+
+    assert keys.verifiers()[1:] == [old]
+    assert opened(sign(make_incident(crew)).note, keys.verifiers()[:1])
+
+
 def test_a_size_is_signed_once_and_the_next_one_goes_on(crew: Crew) -> None:
     incident = make_incident(crew)
     first = sign(incident)

@@ -47,6 +47,20 @@ def approve(incident: Any, crew: Crew) -> None:
     visitor.send("approve_action", KEY, digest=digest_on(visitor))
 
 
+def test_a_token_that_was_once_typed_into_an_address_is_masked(wired: Crew) -> None:
+    hook = Connector.objects.get(name="Vault")
+    hook.config = {"url": "https://me:pw@vault.example.org/revoke?token=s3cr3t&team=ops"}
+    hook.save()
+    Wiring.objects.update(arguments={"next": "https://x.example.org/?api_key=s3cr3t"})
+    visitor = at(rolling(wired), wired.commander)
+
+    page = text_of(visitor.open("action", KEY))
+
+    assert "https://[masked]@vault.example.org/revoke?token=[masked]&team=ops" in page
+    assert "api_key=[masked]" in page
+    assert "s3cr3t" not in page
+
+
 def test_by_hand_it_is_approved_begun_and_recorded_with_what_shows_it(crew: Crew, settings: Any, tmp_path: Any) -> None:
     settings.MEDIA_ROOT = tmp_path
     incident = rolling(crew)
