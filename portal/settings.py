@@ -226,7 +226,7 @@ if _database["ENGINE"].endswith("sqlite3"):
     # DEFERRED transactions lose nine of ten concurrent appends to "database is locked"; IMMEDIATE loses none.
     _database["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
-        "timeout": _patience,
+        "timeout": _patience or 20,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON",
     }
     _database["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")}
