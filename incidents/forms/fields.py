@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from django import forms
@@ -35,6 +36,18 @@ class Moment(forms.DateTimeField):
     def __init__(self, **options: Any) -> None:
         widget = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
         super().__init__(widget=widget, **options)
+
+    def to_python(self, value: Any) -> datetime | None:
+        """In UTC, whatever offset it was written with.
+
+        Raises:
+            ValidationError: it is none, or in UTC it is before the first year or after the last.
+        """
+        moment: datetime | None = super().to_python(value)
+        try:
+            return moment.astimezone(UTC) if moment else None
+        except OverflowError as error:
+            raise ValidationError("This time is out of range.") from error
 
 
 class Day(forms.DateField):

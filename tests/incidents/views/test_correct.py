@@ -106,6 +106,8 @@ def test_an_emptied_time_is_the_moment_of_recording(crew: Crew, incident: Incide
         ({"happened_at": "2999-01-01T00:00"}, "2999-01-01 00:00 UTC is still to come"),
         ({"happened_at": "1999-01-01T00:00"}, "more than a year before the declaration"),
         ({"happened_at": "soon"}, "When it happened: Enter a valid date/time."),
+        ({"happened_at": "9999-12-31T23:59:59-14:00"}, "When it happened: This time is out of range."),
+        ({"happened_at": "0001-01-01T00:00:00+14:00"}, "When it happened: This time is out of range."),
         ({"text": "a\x00b"}, "Null characters are not allowed."),
     ],
 )
