@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.models import Q, QuerySet
@@ -26,7 +26,7 @@ _WORST = (verify.BROKEN, verify.TRUNCATED, verify.BAD_SIGNATURE, verify.HOLDS)
 class Command(BaseCommand):
     help = "Checks that the stored evidence is what was written, and what checkpoints said of it."
     # Whether the portal is set up well is another question, and takes as long as half a million entries.
-    requires_system_checks: ClassVar = []
+    requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
