@@ -99,9 +99,17 @@ def _done(asked: dict[str, Any]) -> str:
     return said.decode() or json.dumps({"error": f"ended with {status}"})
 
 
+def may_be_traced_by_anyone() -> None:
+    """Where Yama lets only parents trace, this process says that others may as well (PR_SET_PTRACER)."""
+    import ctypes
+
+    ctypes.CDLL(None).prctl(0x59616D61, ctypes.c_ulong(-1), 0, 0, 0)
+
+
 def main() -> None:
     import django
 
+    may_be_traced_by_anyone()
     django.setup()
     from django.urls import get_resolver
 
