@@ -5,9 +5,8 @@ Set OPTIONS["prepare_threshold"] to None where a connection pooler cannot carry 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -42,41 +41,32 @@ class Statement(NamedTuple):
     params: Any
     otherwise: Callable[[], Exception] | None = None
 
+    def ask(self, found: Any) -> None:
+        found.execute(self.sql, self.params)
 
-def answers(*statements: Statement) -> list[Any]:
-    """The row of each. Each statement sees what the one before it waited for; one round trip in all.
-
-    Outside a transaction they are one of their own on PostgreSQL, and each its own on SQLite.
-    """
-    with ExitStack() as cursors:
-        found = _asked(cursors, [partial(_execute, statement) for statement in statements])
-        return [_answer(statement, each) for statement, each in zip(statements, found, strict=True)]
-
-
-def _execute(statement: Statement, found: Any) -> None:
-    found.execute(statement.sql, statement.params)
-
-
-def _answer(statement: Statement, found: Any) -> Any:
-    row = found.fetchone()
-    if row is None and statement.otherwise:
-        raise statement.otherwise()
-    return row
+    def answer(self, found: Any) -> Any:
+        row = found.fetchone()
+        if row is None and self.otherwise:
+            raise self.otherwise()
+        return row
 
 
 class Query:
-    """A query of the ORM for one row by its key, built once a connection: building it costs more than running it."""
+    """A query of the ORM for one row, built once a connection: building it costs more than running it."""
 
     def __init__(self, rows: Callable[[Any], QuerySet[Any]], key: Any) -> None:
         """Nothing is built yet.
 
         Args:
-            rows: makes the query, given the key.
+            rows: makes the query, given the row's key.
             key: one that no row and no other part of the query has; it keeps the place of the real ones.
         """
-        self._rows = rows
-        self._key = key
+        self._rows, self._key = rows, key
         self._built: WeakKeyDictionary[Any, _Built] = WeakKeyDictionary()
+
+    def at(self, key: Any) -> Lookup:
+        """The query with a key, to be asked together with others."""
+        return Lookup(self, key)
 
     def get(self, key: Any) -> Any:
         """The row, with what the query reads along.
@@ -84,7 +74,7 @@ class Query:
         Raises:
             ObjectDoesNotExist: there is none.
         """
-        [row] = get_in_turn((self, key))
+        [row] = answers(self.at(key))
         return row
 
     def built(self) -> _Built:
@@ -95,25 +85,33 @@ class Query:
         return self._built[line]
 
 
-def get_in_turn(*asked: tuple[Query, Any]) -> list[Any]:
-    """A row for each query and key. Each statement sees what the one before it waited for; one round trip in all.
+class Lookup(NamedTuple):
+    """A query and the key it is asked with; where no row has it, `ObjectDoesNotExist` is raised."""
+
+    query: Query
+    key: Any
+
+    def ask(self, found: Any) -> None:
+        self.query.built().ask(self.key, found)
+
+    def answer(self, found: Any) -> Any:
+        return self.query.built().answer(found)
+
+
+def answers(*asked: Statement | Lookup) -> list[Any]:
+    """The row of each; one round trip in all. Each sees what the one before it waited for.
+
+    Outside a transaction they are one of their own on PostgreSQL, and each its own on SQLite.
 
     Raises:
-        ObjectDoesNotExist: a row is not there.
+        ObjectDoesNotExist: there is no row to look up.
     """
-    queries = [(query.built(), key) for query, key in asked]
     with ExitStack() as cursors:
-        found = _asked(cursors, [partial(query.ask, key) for query, key in queries])
-        return [query.answer(each) for (query, _), each in zip(queries, found, strict=True)]
-
-
-def _asked(cursors: ExitStack, questions: Sequence[Callable[[Any], None]]) -> list[Any]:
-    """A cursor for each question, which has been asked of it."""
-    with _one_trip():
-        found = [cursors.enter_context(cursor()) for _ in questions]
-        for ask, each in zip(questions, found, strict=True):
-            ask(each)
-    return found
+        with _one_trip():
+            found = [cursors.enter_context(cursor()) for _ in asked]
+            for each, answer in zip(asked, found, strict=True):
+                each.ask(answer)
+        return [each.answer(answer) for each, answer in zip(asked, found, strict=True)]
 
 
 @contextmanager

@@ -219,14 +219,21 @@ DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{DATA_DIR
 _database = DATABASES["default"]
 _database["CONN_MAX_AGE"] = env.int("LASTGOOD_CONN_MAX_AGE", default=600)
 _database["CONN_HEALTH_CHECKS"] = True
+# How long a write waits for somebody else's. On PostgreSQL a transaction that stands still is ended after half of it: a
+# process that is stopped in the middle of one holds nobody up for longer.
+_patience = env.int("LASTGOOD_DATABASE_PATIENCE_SECONDS", default=20)
 if _database["ENGINE"].endswith("sqlite3"):
     # DEFERRED transactions lose nine of ten concurrent appends to "database is locked"; IMMEDIATE loses none.
     _database["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
-        "timeout": 20,
+        "timeout": _patience or 20,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON",
     }
     _database["TEST"] = {"NAME": str(DATA_DIR / "test.sqlite3")}
+elif _patience:
+    _limits = f"-c lock_timeout={_patience}s -c idle_in_transaction_session_timeout={_patience * 500}ms"
+    _given = _database.setdefault("OPTIONS", {})
+    _given["options"] = f"{_limits} {_given.get('options', '')}".strip()
 
 # Celery: messages are doorbells, the database row is the truth ----------------------------------------------------
 

@@ -21,7 +21,7 @@ from django.conf import settings
 
 CHILD = Path(__file__).with_name("child.py")
 EVIDENCE = "evidence.jsonl"
-ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH", "TMPDIR")
+ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH")
 
 
 class Stopped(Exception):
@@ -84,7 +84,8 @@ def render(
 def environment(folder: str) -> dict[str, str]:
     """No secret, and no fonts but those that are served: the same report looks the same on every machine."""
     kept = {name: os.environ[name] for name in ENVIRONMENT if name in os.environ}
-    return kept | {"HOME": folder, "XDG_CACHE_HOME": folder, "FONTCONFIG_FILE": f"{asset_folders()[0]}/fonts.conf"}
+    own = dict.fromkeys(("HOME", "XDG_CACHE_HOME", "TMPDIR"), folder)  # a killed renderer leaves nothing behind
+    return kept | own | {"FONTCONFIG_FILE": f"{asset_folders()[0]}/fonts.conf"}
 
 
 def _run(folder: str, seconds: int, tell: Callable[[str], None]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -53,40 +53,42 @@ class Place(NamedTuple):
     at: datetime
 
 
-@dataclass(frozen=True)
-class Draft:
+class Draft(NamedTuple):
     """What an entry says, before it has a place in its chain."""
 
     chain_id: uuid.UUID
-    kind: Kind
     at: datetime
-    actor: dict[str, Any]
-    body: dict[str, Any]
-    personal: dict[str, str] = field(default_factory=dict)
-    salts: dict[str, bytes] = field(init=False)
-    canonical: str = field(init=False)
+    canonical: str
+    digest: str
+    personal: dict[str, str]
+    salts: dict[str, bytes]
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "salts", {path: secrets.token_bytes(32) for path in sorted(self.personal)})
-        entry = {
-            "v": arithmetic.VERSION,
-            "chain": str(self.chain_id),
-            "kind": str(self.kind),
-            "actor": self.actor,
-            "body": self.body,
-            "commits": [
-                {
-                    "path": path,
-                    "commit": arithmetic.commitment(str(self.chain_id), path, salt, self.personal[path]),
-                }
-                for path, salt in self.salts.items()
-            ],
-        }
-        object.__setattr__(self, "canonical", arithmetic.canonical(entry).decode())
 
-    @property
-    def digest(self) -> str:
-        return arithmetic.digest(self.canonical.encode())
+def draft(
+    chain_id: uuid.UUID,
+    kind: Kind,
+    at: datetime,
+    actor: dict[str, Any],
+    body: dict[str, Any],
+    personal: dict[str, str] | None = None,
+) -> Draft:
+    """An entry's bytes and their digest. Nothing is looked up or written."""
+    chain, personal = str(chain_id), personal or {}
+    salts = {path: secrets.token_bytes(32) for path in sorted(personal)}
+    commits = [
+        {"path": path, "commit": arithmetic.commitment(chain, path, salt, personal[path])}
+        for path, salt in salts.items()
+    ]
+    entry = {
+        "v": arithmetic.VERSION,
+        "chain": chain,
+        "kind": str(kind),
+        "actor": actor,
+        "body": body,
+        "commits": commits,
+    }
+    canonical = arithmetic.canonical(entry)
+    return Draft(chain_id, at, canonical.decode(), arithmetic.digest(canonical), personal, salts)
 
 
 def append(
@@ -107,13 +109,13 @@ def append(
             erased and the entry still verifies.
         ahead: statements to send on the same way, just before it.
     """
-    draft = Draft(chain.pk, kind, at, actor, body, personal or {})
-    if not draft.personal:
-        place = _write(draft, ahead)
+    drafted = draft(chain.pk, kind, at, actor, body, personal)
+    if not personal:
+        place = _write(drafted, ahead)
     else:
         with transaction.atomic(savepoint=False):
-            place = _write(draft, ahead)
-            _keep_private(place, draft)
+            place = _write(drafted, ahead)
+            _keep_private(place, drafted)
     # Not compared with `at`: whoever waited for the head was overtaken, and no clock was wrong.
     if place.at > at and place.at - (read := clock.now()) > _SKEW:
         append(chain, Kind.CLOCK_SKEWED, at=place.at, actor=SYSTEM_ACTOR, body=_skew(place, read))
@@ -124,11 +126,11 @@ def begin(incident: Incident, kind: Kind, *, at: datetime, actor: dict[str, Any]
     """Open an incident's chain with its first entry."""
     with transaction.atomic(savepoint=False):
         chain = EvidenceChain(incident=incident)
-        draft = Draft(chain.pk, kind, at, actor, body)
-        link = _link(draft, seq=0, prev=arithmetic.ZERO, at=at)
+        drafted = draft(chain.pk, kind, at, actor, body)
+        link = _link(drafted, seq=0, prev=arithmetic.ZERO, at=at)
         chain.seq, chain.hash, chain.at = 1, link, at
         chain.save(force_insert=True)
-        entry = EvidenceEntry(chain=chain, seq=1, at=at, canonical=draft.canonical, prev=arithmetic.ZERO, hash=link)
+        entry = EvidenceEntry(chain=chain, seq=1, at=at, canonical=drafted.canonical, prev=arithmetic.ZERO, hash=link)
         entry.save(force_insert=True)
     return Place(entry.pk, 1, at)
 

@@ -227,18 +227,18 @@ def step(incident: Incident, act: Act, *, by: Any, owner: Role | None = None, se
 
 
 @contextmanager
-def step_of_portal(incident_id: int, act: Act, *beside: tuple[prepared.Query, Any]) -> Iterator[Taken]:
+def step_of_portal(incident_id: int, act: Act, *beside: prepared.Statement | prepared.Lookup) -> Iterator[Taken]:
     """The same for what the portal does by itself after a person asked (policy.SYSTEM); it reads no more than it needs.
 
     Args:
-        beside: further rows to read under the lock; `taken.beside` has them.
+        beside: what else to ask under the lock, on the same way; `taken.beside` has the answers.
 
     Raises:
         Denied: the act needs a person.
         Refused: the phase forbids it; nothing has changed.
     """
     with transaction.atomic():
-        current, *found = prepared.get_in_turn((_LOCKED_WITH_CHAIN, incident_id), *beside)
+        current, *found = prepared.answers(_LOCKED_WITH_CHAIN.at(incident_id), *beside)
         _authority(current, act, None, None)
         if sentence := lifecycle.refusal(act, Phase(current.phase)):
             raise Refused(sentence)

@@ -18,6 +18,7 @@ INSTALLED = Path("/usr/lib/postgresql")
 ROLE = "portal"
 # Nothing that a test writes outlives the run, so nothing waits for the disk.
 HASTY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+NEW = ("-U", ROLE, "-A", "trust", "-E", "UTF8", "--no-sync", "--no-locale")
 SETTINGS = {"listen_addresses": "", "max_connections": "200", "timezone": "UTC"}
 
 
@@ -40,11 +41,12 @@ def version(folder: Path) -> str:
     return f"PostgreSQL {found.group() if found else said.strip()}"
 
 
-def start(folder: Path, log: Path, *, durable: bool = False) -> tuple[Child, str]:
+def start(folder: Path, log: Path, *, durable: bool = False, like: Path | None = None) -> tuple[Child, str]:
     """A running server with its data in this folder, and its DATABASE_URL. Raises SystemExit if it does not start.
 
     Args:
         durable: whether a commit waits for the disk, as in production; what measures needs it.
+        like: the data of a server that has ended, to begin with a copy of them.
     """
     owner = _owner()
     found = binaries()
@@ -52,8 +54,9 @@ def start(folder: Path, log: Path, *, durable: bool = False) -> tuple[Child, str
         shutil.chown(folder, owner)
         found = _readable(found, folder.parent)
     env = os.environ | {"LC_ALL": "C.UTF-8", "TZ": "UTC"}
+    copy, new = ("cp", "-R", str(like), str(folder / "data")), (str(found / "initdb"), "-D", str(folder / "data"), *NEW)
     made = subprocess.run(
-        [found / "initdb", "-D", folder / "data", "-U", ROLE, "-A", "trust", "-E", "UTF8", "--no-sync", "--no-locale"],
+        copy if like else new,
         capture_output=True,
         text=True,
         env=env,

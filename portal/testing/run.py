@@ -85,7 +85,7 @@ def _pytest(running: list[Engine], arguments: list[str], folder: Path, *, quick:
 
 def _benches(engine: Engine, arguments: list[str], folder: Path) -> dict[str, int]:
     """What measures runs alone, when both engines have ended."""
-    command = [sys.executable, "-m", "pytest", *_options(engine, folder, colour=True), *arguments]
+    command = [sys.executable, "-m", "pytest", *_options(engine, folder, colour=True), *(arguments or ["tests/bench"])]
     env, began = _environment(engine) | {"LASTGOOD_PARTS": "bench"}, time.monotonic()
     print(f"\n{'=' * 20} benches, alone {'=' * 20}", flush=True)
     done = subprocess.run(command, cwd=ROOT, env=env, preexec_fn=follow_parent(os.getpid()), check=False)

@@ -23,12 +23,13 @@ CROWD, CROWD_EACH = 8, 150
 
 
 def main() -> None:
-    """`alone CALLS` pairs an append with the floor; `together` lets several processes write to one chain."""
+    """`alone CALLS` pairs an append with the floor; `together` and `crowd` let several processes write to one chain."""
     django.setup()
     from incidents.evidence import log
 
-    chain = log.global_chain()
-    found = _alone(chain, int(sys.argv[2])) if sys.argv[1] == "alone" else _crowded(chain)
+    word, *numbers = sys.argv[1:]
+    measure = {"alone": _alone, "together": _side_by_side, "crowd": _crowded}[word]
+    found = measure(log.global_chain(), *map(int, numbers))
     sys.stdout.write(json.dumps(found) + "\n")
 
 
@@ -37,18 +38,23 @@ def _alone(chain: Any, calls: int) -> dict[str, Any]:
     return {"append_us": round(chained * 1e6), "insert_us": round(bare * 1e6), "ratio": round(chained / bare, 2)}
 
 
-def _crowded(chain: Any) -> dict[str, Any]:
-    from incidents.evidence import log
-
+def _side_by_side(chain: Any) -> dict[str, Any]:
     _bare_insert(chain)
     chained, bare = _together(_write, WRITERS, EACH), _together(_insert, WRITERS, EACH)
-    before = log.verify(chain).count
-    _together(_write, CROWD, CROWD_EACH)
-    verdict = log.verify(chain)
     return {
         "entries_per_second": round(chained),
         "inserts_per_second": round(bare),
         "ratio": round(bare / chained, 2),
+    }
+
+
+def _crowded(chain: Any) -> dict[str, Any]:
+    from incidents.evidence import log
+
+    before = log.verify(chain).count
+    _together(_write, CROWD, CROWD_EACH)
+    verdict = log.verify(chain)
+    return {
         "lost": CROWD * CROWD_EACH - (verdict.count - before),
         "fault": verdict.reason,
     }

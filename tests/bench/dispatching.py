@@ -13,7 +13,8 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ import redis
 from celery import Celery
 
 PROCESSES = 2
-PACED, BURST = 300, 2000
+PACED, BURST, AFTER_AN_ACT = 300, 2000, 100
 WHOLE = 500
 # An action is seen to its end by the worker that starts it; the next one comes when that is over.
 PAUSE_SECONDS, PAUSE_OF_ACTIONS = 0.006, 0.03
@@ -50,6 +51,7 @@ def main() -> None:
     django.setup()
     found: dict[str, Any] = {"raw": _raw(), "celery": _celery(), "action": _actions()}
     found["p50_of_celery"] = round(found["action"]["p50_ms"] / found["celery"]["p50_ms"], 2)
+    found["p50_of_celery_after_an_act"] = round(found["action"]["p50_ms"] / found["celery"]["after_an_act_p50_ms"], 2)
     found["p50_of_raw"] = round(found["action"]["p50_ms"] / found["raw"]["p50_ms"], 2)
     found["profile"] = _profile()
     sys.stdout.write(json.dumps(found) + "\n")
@@ -70,13 +72,30 @@ def _raw() -> dict[str, float]:
 
 
 def _celery() -> dict[str, float]:
-    """A task that does nothing, acknowledged early, two processes."""
+    """A task that does nothing, acknowledged early, two processes.
+
+    `after_an_act` is one sent as an action's bell is: by a process that has just committed a dispatch, and as seldom.
+    """
     worker = _process("bare")
     _until(lambda: bool(bare.control.ping(timeout=0.3)))
-    figures = _figures(_paced(lambda name: note.delay(name), "bare"), "bare") | _burst(note.delay, "bare")
+    figures = _figures(_paced(lambda name: note.delay(name), "bare"), "bare")
+    figures |= {f"after_an_act_{name}": value for name, value in _figures(_after_acts(), "bare").items()}
+    figures |= _burst(note.delay, "bare")
     _end([worker])
     _say("celery", figures)
     return figures
+
+
+def _after_acts() -> dict[str, float]:
+    """Bare tasks, each sent where the bell of an action would ring."""
+    sent = {}
+    with _no_bells():
+        for action in _planned(AFTER_AN_ACT):
+            name, sent_at = f"after-{action.pk}", _dispatched(action)[1]
+            note.delay(name)
+            sent[name] = sent_at
+            time.sleep(PAUSE_OF_ACTIONS)
+    return sent
 
 
 def _actions() -> dict[str, float]:
@@ -109,15 +128,12 @@ def _actions() -> dict[str, float]:
 
 
 def _burst_of_actions(name: str, ring: Callable[[str], Any], number: int) -> float:
-    from incidents import tasks
-
-    tasks._quiet_until = time.monotonic() + 600  # the bells ring below, all at once
-    waiting = {_dispatched(action)[0] for action in _planned(number)}
+    with _no_bells():
+        waiting = {_dispatched(action)[0] for action in _planned(number)}
     _say("queued", len(waiting))
     began = time.time()
     for one in waiting:
         ring(one)
-    tasks._quiet_until = 0.0
     _until(lambda: waiting <= set(_noted(name)), seconds=120)
     rate = round(number / (max(at for one, at in _noted(name).items() if one in waiting) - began))
     _say(f"burst {name}", rate)
@@ -141,12 +157,11 @@ def _profile() -> dict[str, Any]:
     from django.db import connection
     from django.test.utils import CaptureQueriesContext
 
-    from incidents import tasks
     from incidents.models import Attempt
     from incidents.steps import attempts
 
-    tasks._quiet_until = time.monotonic() + 600
-    waiting = [_dispatched(action)[0] for action in _planned(220)]
+    with _no_bells():
+        waiting = [_dispatched(action)[0] for action in _planned(220)]
     claims: list[float] = []
     starts: list[float] = []
     for one in waiting[:-1]:
@@ -199,6 +214,16 @@ def _planned(number: int) -> list[Any]:
         incident = make_incident(crew, at=Phase.ROLLING_BACK)
         found.append(list(Action.objects.filter(incident=incident, key__in=keys).select_related("incident")))
     return [action for turn in zip(*found, strict=True) for action in turn]
+
+
+@contextmanager
+def _no_bells() -> Iterator[None]:
+    """What is dispatched in here waits."""
+    from incidents import tasks
+
+    tasks._quiet_until = time.monotonic() + 600
+    yield
+    tasks._quiet_until = 0.0
 
 
 def _dispatched(action: Any) -> tuple[str, float]:

@@ -36,16 +36,16 @@ def fill(chain: Any, until: int) -> None:
 def _rows(chain: Any, until: int) -> Iterator[tuple[Any, ...]]:
     from incidents import clock
     from incidents.evidence import chain as arithmetic
-    from incidents.evidence.log import Draft
+    from incidents.evidence.log import draft
     from incidents.terms import Kind
 
     actor = {"kind": "user", "id": "2a9e5d60-5d7e-4b8e-9d9c-0f4f6cf1a001", "role": "infrastructure_lead"}
     for seq in range(chain.seq + 1, until + 1):
         at = _BEGIN + timedelta(milliseconds=137 * seq)
         body = {"sentence": f"Started: Roll the API back, try {seq}", "incident": "RB-2026-0007", "epoch": seq}
-        draft = Draft(chain.pk, Kind.ACTION_STARTED, at, actor, body)
-        placed = arithmetic.link(seq, clock.stamp(at), chain.hash, draft.digest)
-        yield chain.pk, seq, at, draft.canonical, chain.hash, placed
+        drafted = draft(chain.pk, Kind.ACTION_STARTED, at, actor, body)
+        placed = arithmetic.link(seq, clock.stamp(at), chain.hash, drafted.digest)
+        yield chain.pk, seq, at, drafted.canonical, chain.hash, placed
         chain.seq, chain.prev, chain.hash, chain.at = seq, chain.hash, placed, at
 
 

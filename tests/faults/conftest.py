@@ -13,7 +13,7 @@ from tests.faults.invariants import Scenario
 ENGINES = ("sqlite", "postgresql")
 
 
-@pytest.fixture(scope="session", params=ENGINES)
+@pytest.fixture(scope="package", params=ENGINES)
 def portal(request: pytest.FixtureRequest) -> Iterator[Installation]:
     """A running installation."""
     with installed(request.param) as running:

@@ -27,9 +27,9 @@ import redis
 from portal.bootstrap.places import ROOT
 from portal.demo import ports, services, valkey
 from portal.demo.processes import Child, wait_until
-from portal.testing import postgres
 from tests.faults import misbehaving, stubborn
 from tests.faults.target import Target
+from tests.servers import migrated
 from tests.servers.nursery import Nursery
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -38,6 +38,7 @@ SETTINGS = {
     "LASTGOOD_SWEEP_SECONDS": "1",
     "LASTGOOD_RING_AGAIN_SECONDS": "5",
     "LASTGOOD_MAIL_LEASE_SECONDS": "4",
+    "LASTGOOD_DATABASE_PATIENCE_SECONDS": "20",
     "LASTGOOD_LOG_LEVEL": "INFO",
     "FAULTS_SECRET": SECRET,
 }
@@ -138,11 +139,11 @@ class Installation:
 
     def _database(self) -> Child | None:
         if self.engine == "sqlite":
-            self.url = f"sqlite:///{self.places.data / 'lastgood.sqlite3'}"
+            self.url = migrated.sqlite(self.places.data / "lastgood.sqlite3")
             return None
         cluster = self.folder / "pg"
         cluster.mkdir()
-        child, self.url = postgres.start(cluster, self.folder / "postgresql.log")
+        child, self.url = migrated.postgresql(cluster, self.folder / "postgresql.log")
         self._stack.callback(child.stop)
         return child
 
@@ -186,8 +187,6 @@ class Installation:
         self.broker = services.broker(self.places)
         self.start_broker()
         self._stack.callback(lambda: self.broker.kill())
-        migrate = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
-        subprocess.run(migrate, env=self.env, cwd=ROOT, check=True, timeout=100)
         self.web = services.web(self.places, self.env).start()
         self._stack.callback(lambda: self.web.kill())
         self.hand = Stagehand("tests.faults.stagehand", self.env, self.places.log("stagehand"))

@@ -30,6 +30,18 @@ line.execute("BEGIN IMMEDIATE")
 print("locked", flush=True)
 time.sleep(float(sys.argv[2]))
 """
+STANDS_STILL = """
+import os, signal, sys
+import django
+django.setup()
+from django.db import transaction
+from incidents.models import Incident
+from incidents.steps.base import locked
+with transaction.atomic():
+    locked(Incident.objects.get(reference=sys.argv[1]).pk).save(update_fields=["phase"])
+    print("locked", flush=True)
+    os.kill(os.getpid(), signal.SIGSTOP)
+"""
 
 
 @contextmanager
@@ -91,6 +103,30 @@ def test_a_database_that_goes_away_refuses_clearly_and_comes_back(
     assert {answer.status for answer in asked} == {503}
     assert {(answer.status, answer.value["decision"]) for answer in gates} == {(503, "deny")}
     assert ready.status == 503
+
+
+@pytest.mark.parametrize("portal", ["postgresql"], indirect=True)
+def test_a_process_that_stands_still_with_a_lock_holds_nobody_up_for_long(
+    portal: Installation, scenario: Callable[..., Scenario]
+) -> None:
+    """As a machine that is paused does: its locks are the database's to take back."""
+    found = scenario(number=1, actions=1)
+    env = portal.env | {"LASTGOOD_DATABASE_PATIENCE_SECONDS": "6"}
+    command = [sys.executable, "-c", STANDS_STILL, found.incidents[0]["reference"]]
+
+    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as still:
+        assert still.stdout
+        assert still.stdout.readline() == "locked\n"
+        began = time.monotonic()
+        asked = portal.ask("POST", where(found), "commander", {"text": "Is anybody there?"})
+        waited = time.monotonic() - began
+        still.send_signal(signal.SIGCONT)
+        _, said = still.communicate(timeout=20)
+
+    assert asked.status == 201, asked
+    assert 1 < waited < 15
+    assert still.returncode == 1
+    assert "idle-in-transaction timeout" in said
 
 
 @pytest.mark.parametrize("portal", ["sqlite"], indirect=True)

@@ -34,6 +34,7 @@ def test_every_model_of_the_back_office_has_a_row() -> None:
     assert {label(model) for model in admin.site._registry} == BACK_OFFICE.keys()
 
 
+@pytest.mark.one_engine
 def test_everybody_gets_what_the_table_says(world: World) -> None:
     clients = {identity: Client() for identity in PEOPLE}
     for identity, person in world.people.items():

@@ -70,6 +70,7 @@ def behind_https() -> dict[str, Any]:
     return found
 
 
+@pytest.mark.one_engine
 def test_every_answer_carries_the_headers_that_bind_the_browser(world: World) -> None:
     wrong, seen = [], 0
     for who, client, address, options in questions(world):

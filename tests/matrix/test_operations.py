@@ -47,6 +47,7 @@ def world(settings: Any, tmp_path: Any) -> World:
     return build()
 
 
+@pytest.mark.one_engine
 def test_everybodys_token_gets_what_the_table_says(world: World) -> None:
     cells, differences = 0, []
     for identity in PEOPLE:

@@ -48,6 +48,7 @@ def world(settings: Any, tmp_path: Any) -> World:
     return build()
 
 
+@pytest.mark.one_engine
 def test_everybody_gets_what_the_table_says(world: World) -> None:
     clients = {identity: Client() for identity in PEOPLE}
     for identity, person in world.people.items():

@@ -57,7 +57,7 @@ def start(claimed: Claim) -> Claim | None:
     Raises:
         Fenced: the claim no longer holds.
     """
-    with step_of_portal(claimed.incident, Act.RUN_ACTION, (_TO_START, claimed.attempt_id)) as taken:
+    with step_of_portal(claimed.incident, Act.RUN_ACTION, _TO_START.at(claimed.attempt_id)) as taken:
         attempt: Attempt = taken.beside[0]
         attempt.action.incident = taken.incident
         if objection := _objection(taken, attempt):

@@ -100,6 +100,7 @@ def test_a_drill_is_marked_on_every_page_and_on_the_cover(crew: Crew) -> None:
     assert re.search(r'class="running-left">[^<]*DRILL', html)
 
 
+@pytest.mark.one_engine
 @pytest.mark.parametrize("phase", list(Phase))
 @pytest.mark.parametrize("level", [Level.L1, Level.L3])
 def test_a_report_can_be_written_in_every_phase(crew: Crew, phase: Phase, level: Level) -> None:

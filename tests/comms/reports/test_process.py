@@ -180,6 +180,15 @@ def test_the_renderer_sees_no_environment(monkeypatch: pytest.MonkeyPatch) -> No
     assert process.environment("/tmp")["HOME"] == "/tmp"
 
 
+def test_a_renderer_leaves_no_file_behind(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+
+    render("x")
+
+    assert list(tmp_path.iterdir()) == []
+
+
 # How long it may take -----------------------------------------------------------------------------------------------
 
 

@@ -37,6 +37,7 @@ def lose(report: Report) -> None:
     report.refresh_from_db()
 
 
+@pytest.mark.one_engine
 def test_the_report_of_a_closed_incident_can_be_read_back(crew: Crew) -> None:
     incident = eventful_incident(crew)
     report = queue.ask(incident.pk)
@@ -93,6 +94,7 @@ def test_a_log_that_is_too_large_is_not_attached(crew: Crew, monkeypatch: pytest
     assert "exported beside it" in written.html
 
 
+@pytest.mark.one_engine
 def test_the_same_entry_gives_the_same_bytes(crew: Crew) -> None:
     incident = eventful_incident(crew)
     report = queue.ask(incident.pk)

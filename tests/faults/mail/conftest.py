@@ -10,7 +10,7 @@ from tests.faults.conftest import ENGINES
 from tests.faults.mail.office import Office, open_office
 
 
-@pytest.fixture(scope="session", params=ENGINES)
+@pytest.fixture(scope="package", params=ENGINES)
 def office(request: pytest.FixtureRequest) -> Iterator[Office]:
     """A running installation and its mail server."""
     with open_office(request.param) as opened:

@@ -61,6 +61,7 @@ def test_lists_rows_and_searches_open() -> None:
             assert client.get(address(row, "history")).status_code == 200, row
 
 
+@pytest.mark.one_engine
 @pytest.mark.parametrize("is_superuser", [False, True], ids=["staff", "superuser"])
 def test_nothing_is_added_changed_or_deleted(is_superuser: bool) -> None:
     crew, incident = world()

@@ -1,0 +1,1 @@
+"""A package of its own: its installation ends with its scenarios."""
