@@ -22,6 +22,8 @@ from tests.faults.traced import Traced
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(100)]
 # Spread over all calls of an act, some hundred.
 POINTS = int(os.environ.get("LASTGOOD_FAULT_POINTS", "20"))
+# Acts that are only counted.
+WARM = 4
 
 
 @pytest.fixture
@@ -42,7 +44,7 @@ def is_declared_once(portal: Installation, slugs: list[str]) -> None:
 
 def test_declaring_dies_at_any_call(portal: Installation, traced: Callable[..., Any]) -> None:
     sweep = Sweep("declare by strace", traced())
-    number = sweep.points(*[declare(portal, slug) for slug in fresh(portal, 2)])
+    number = sweep.points(*[declare(portal, slug) for slug in fresh(portal, WARM)])
     slugs = fresh(portal, min(number, POINTS))
 
     sweep.over([declare(portal, slug) for slug in slugs], of=number)
@@ -57,7 +59,7 @@ def test_a_disk_that_fails_anywhere_leaves_no_half_of_a_declaration(
 ) -> None:
     broken = traced(fault="error=EIO")
     sweep = Sweep("declare, EIO", broken)
-    number = sweep.points(*[declare(portal, slug) for slug in fresh(portal, 2)])
+    number = sweep.points(*[declare(portal, slug) for slug in fresh(portal, WARM)])
     slugs = fresh(portal, min(number, POINTS // 2))
 
     answers, again = Counter[int](), Counter[int]()
@@ -81,7 +83,7 @@ def test_running_an_action_dies_at_any_call(
     nobody_works: Callable[[], None],
 ) -> None:
     connector = {"config": {"url": portal.target.url("a")}, "max_parallel": 1000}
-    found = scenario(number=1, actions=2 + 2 * POINTS, connectors=[connector])
+    found = scenario(number=1, actions=WARM + 2 * POINTS, connectors=[connector])
     portal.target.seconds = (0.0, 0.01)
     for one in found.actions:
         found.insist(*one)
@@ -92,8 +94,8 @@ def test_running_an_action_dies_at_any_call(
         return {"what": "task", "name": "incidents.tasks.run_attempt", "arguments": [key]}
 
     sweep = Sweep("run by strace", traced())
-    number = sweep.points(*map(run, waiting[:2]))
-    sweep.over([run(key) for key in waiting[2 : 2 + min(number, 2 * POINTS)]], of=number, again=False)
+    number = sweep.points(*map(run, waiting[:WARM]))
+    sweep.over([run(key) for key in waiting[WARM : WARM + min(number, 2 * POINTS)]], of=number, again=False)
     found.in_work |= {str(key) for [key] in portal.hand.rows("Attempt", "id", state="started")}
     nobody_works()
     found.settled(seconds=90)
