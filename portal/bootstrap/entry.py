@@ -28,6 +28,7 @@ def enter(command: str, options: list[str]) -> None:
         _have_pdf_libraries(must=True)
         if "--quick" not in options:
             _have_browser()
+            _have_tracer()
 
 
 def _step_in() -> None:
@@ -61,3 +62,10 @@ def _have_browser() -> None:
     if not libraries.can_drive_a_browser():
         advice = libraries.advice(libraries.BROWSER_PACKAGES)
         give_up(f"the browser tests need Chromium. Type: {advice}\n(`--quick` runs everything else)")
+
+
+def _have_tracer() -> None:
+    if libraries.tracer() or (debian.fetch(libraries.TRACER_PACKAGES) and libraries.tracer()):
+        return
+    advice = libraries.advice(libraries.TRACER_PACKAGES)
+    give_up(f"the fault tests need strace, and the right to trace. Type: {advice}\n(`--quick` runs everything else)")

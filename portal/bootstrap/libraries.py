@@ -12,6 +12,7 @@ from portal.bootstrap.debian import UNPACKED
 
 PDF_PACKAGES = ["libpangoft2-1.0-0", "libharfbuzz-subset0"]
 BROWSER_PACKAGES = ["chromium", "libatomic1"]
+TRACER_PACKAGES = ["strace"]
 # What WeasyPrint opens (its text/ffi.py), by the names of Linux and macOS.
 PDF_LIBRARIES = {
     "gobject": ("libgobject-2.0.so.0", "libgobject-2.0.dylib"),
@@ -49,6 +50,18 @@ def browser_version(path: str) -> str:
 def can_drive_a_browser() -> bool:
     """Whether a browser is there and Playwright's bundled Node finds its one library."""
     return browser() is not None and (sys.platform == "darwin" or _opens("libatomic.so.1"))
+
+
+def tracer() -> str | None:
+    """An strace that may trace: the one on PATH, or the unpacked one."""
+    unpacked = UNPACKED / "usr/bin/strace"
+    found = [shutil.which("strace"), str(unpacked) if unpacked.exists() else None]
+    return next((path for path in found if path and _traces(path)), None)
+
+
+@cache
+def _traces(path: str) -> bool:
+    return subprocess.run([path, "-qq", "-o", os.devnull, "true"], capture_output=True, check=False).returncode == 0
 
 
 def advice(packages: list[str]) -> str:

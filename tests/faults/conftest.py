@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.faults.installation import Installation, installed
+from tests.faults.installation import GROUPS, Installation, Lines, installed
 from tests.faults.invariants import Scenario
 
 ENGINES = ("sqlite", "postgresql")
@@ -29,3 +29,23 @@ def scenario(portal: Installation) -> Callable[..., Scenario]:
         return Scenario(portal, portal.hand.do("incidents", number=number, actions=actions, **how))
 
     return make
+
+
+@pytest.fixture
+def doer(portal: Installation) -> Iterator[Lines]:
+    running = Lines("tests.faults.doer", portal.env, portal.places.log("doer"))
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def nobody_works(portal: Installation) -> Iterator[Callable[[], None]]:
+    """No worker takes what is queued until the function is called, or the test has ended."""
+    portal.stop_workers()
+
+    def work() -> None:
+        while len(portal.workers) < GROUPS:
+            portal.start_worker()
+
+    yield work
+    work()

@@ -106,6 +106,13 @@ def _done(asked: dict[str, Any]) -> str:
     return said.decode() or json.dumps({"error": f"ended with {status}"})
 
 
+def may_be_traced_by_anyone() -> None:
+    """Where Yama lets only parents trace, this process says that others may as well (PR_SET_PTRACER)."""
+    import ctypes
+
+    ctypes.CDLL(None).prctl(0x59616D61, ctypes.c_ulong(-1), 0, 0, 0)
+
+
 def _warm_up() -> None:
     """Make what a served portal makes once, so that no act's process makes it anew."""
     from django.urls import get_resolver
@@ -122,6 +129,7 @@ def _warm_up() -> None:
 def main() -> None:
     import django
 
+    may_be_traced_by_anyone()
     django.setup()
     _warm_up()
     for line in sys.stdin:

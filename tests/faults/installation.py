@@ -91,6 +91,10 @@ class Lines:
         assert "error" not in said, said["error"]
         return said
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def close(self) -> None:
         self._process.terminate()
         self._process.communicate()
