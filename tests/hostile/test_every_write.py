@@ -42,6 +42,7 @@ BODIES = {"sqlite": 2_050, "postgresql": 300}
 WHOLE = {"sqlite": 24, "postgresql": 6}
 ONLY = "LASTGOOD_HOSTILE_ROUTE"
 LOOKED_AT = 3
+TRIES = 4
 UNREADABLE = (
     BadBody,
     BadRequest,
@@ -142,8 +143,9 @@ class Run:
 
     def send(self, body: Body) -> None:
         answer = self.sender.send(self.route, body, self.look)
-        if answer.seconds > MOST_SECONDS:  # the machine may have been elsewhere
-            answer = self.sender.send(self.route, body, self.look)
+        for _ in range(TRIES - 1):
+            if answer.seconds > MOST_SECONDS:  # the machine may have been elsewhere
+                answer = self.sender.send(self.route, body, self.look)
         self.findings.timed(answer.seconds, self.route, body)
         self.findings.answers[answer.status] += 1
         self.findings.taken += answer.changed and answer.is_success
