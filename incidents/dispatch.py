@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 import time
 from contextlib import suppress
 from dataclasses import replace
@@ -13,7 +14,7 @@ from uuid import UUID
 
 import structlog
 from django.conf import settings
-from django.db import DatabaseError
+from django.db import DatabaseError, InterfaceError, InternalError, OperationalError, connection
 from django.db.models.functions import Now
 
 from incidents.connectors import evidence_log, output, probe, registry
@@ -26,6 +27,8 @@ from incidents.steps.base import Refused
 from incidents.terms import AttemptState, GateOutcome
 
 FETCH_SECONDS = 45.0
+# What is raised where the database is away, does not let us have a row, or has ended our session.
+GONE = (OperationalError, InterfaceError, InternalError)
 FORGOTTEN = timedelta(hours=1)
 _noted_at = float("-inf")
 log = structlog.get_logger()
@@ -157,6 +160,32 @@ def signing_secret(attempt: Attempt) -> str:
 
 
 def _settle(claimed: attempts.Claim, outcome: Outcome) -> None:
+    """Write what came of an act. Nobody else knows it: a database that is away or busy is asked again for a while."""
+    give_up_at = time.monotonic() + settings.ATTEMPT_LEASE_SECONDS
+    while True:
+        try:
+            return _write(claimed, outcome)
+        except GONE as error:
+            if connection.in_atomic_block or time.monotonic() > give_up_at:
+                raise
+            log.warning("outcome.not_written", attempt=str(claimed.attempt_id), error=type(error).__name__)
+        threading.Event().wait(1)
+        connection.close()
+        with suppress(*GONE):
+            if _is_written(claimed, outcome):
+                return None
+
+
+def _is_written(claimed: attempts.Claim, outcome: Outcome) -> bool:
+    """Whether it went through after all, and only the answer was lost."""
+    mine = Attempt.objects.filter(pk=claimed.attempt_id, epoch=claimed.epoch)
+    if outcome.state == "running":
+        return mine.filter(poll_at__isnull=False).exists()
+    waiting = {AttemptState.STARTED, AttemptState.UNKNOWN} - {outcome.state}
+    return not mine.filter(state__in=waiting).exists()
+
+
+def _write(claimed: attempts.Claim, outcome: Outcome) -> None:
     if outcome.state == "running":
         following.begin(claimed, _seen(outcome), dict(outcome.detail))
         return

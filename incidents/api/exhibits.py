@@ -119,13 +119,14 @@ def _bring(
     request: ApiRequest, incident: Incident, on: str, owner: Role, *, file: DjangoUpload | None = None, **said: Any
 ) -> Acted:
     by = request.auth.user
+    received = None
+    if file:
+        _check_fields(request)
+        authorise(request, Act.ATTACH_EVIDENCE, incident, owner)
+        _check_phase(incident)
+        received = attachments.receive(incident, file)
     with transaction.atomic():
-        attachment = None
-        if file:
-            _check_fields(request)
-            authorise(request, Act.ATTACH_EVIDENCE, incident, owner)
-            _check_phase(incident)
-            attachment = attachments.store(incident, file, by)
+        attachment = attachments.enter(incident, received, by) if received else None
         exhibit = cleanup.attach(incident, on, owner=owner, by=by, attachment=attachment, **said)
     return acted(incident, exhibit.pk)
 

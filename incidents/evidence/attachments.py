@@ -6,6 +6,7 @@ import hashlib
 import re
 import tempfile
 import unicodedata
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import IO, Any, cast
 
@@ -45,8 +46,20 @@ class Damaged(Exception):
     """The stored bytes are gone, or are not those that were uploaded."""
 
 
-def store(incident: Incident, uploaded_file: UploadedFile, by: Any, *, made_here: bool = False) -> Attachment:
-    """Keep an uploaded file for an incident. Ask for the right to attach before calling it: bytes stay once written.
+@dataclass(frozen=True)
+class Received:
+    """A file whose bytes are kept, and of which no row speaks yet."""
+
+    name: str
+    sha256: str
+    size: int
+    scanned: Answer
+
+
+def receive(incident: Incident, uploaded_file: UploadedFile, *, made_here: bool = False) -> Received:
+    """Look at an uploaded file and keep its bytes. Outside any transaction: a scanner may take long to answer.
+
+    Ask for the right to attach before calling it: bytes stay once written.
 
     Args:
         made_here: the portal wrote the file itself, so it is of any type and no scanner is asked.
@@ -65,16 +78,30 @@ def store(incident: Incident, uploaded_file: UploadedFile, by: Any, *, made_here
         raise NotStored(f"{why} It is not kept: link to it, or bring what matters of it.")
     scanned = Answer(ScanState.NOT_SCANNED) if made_here else _scanned(incident, uploaded_file, sha256, size)
     _keep(uploaded_file, sha256)
+    return Received(name, sha256, size, scanned)
+
+
+def enter(incident: Incident, received: Received, by: Any) -> Attachment:
+    """Make the row of a file that was received, in the transaction of the act that speaks of it."""
     return Attachment.objects.create(
         incident=incident,
-        sha256=sha256,
-        name=name,
-        size=size,
-        scan=scanned.state,
-        scan_note=scanned.note,
+        sha256=received.sha256,
+        name=received.name,
+        size=received.size,
+        scan=received.scanned.state,
+        scan_note=received.scanned.note,
         uploaded_by=by,
         uploaded_at=clock.now(),
     )
+
+
+def store(incident: Incident, uploaded_file: UploadedFile, by: Any, *, made_here: bool = False) -> Attachment:
+    """Receive a file and make its row.
+
+    Raises:
+        NotStored: as `receive` does.
+    """
+    return enter(incident, receive(incident, uploaded_file, made_here=made_here), by)
 
 
 def _check_type(name: str) -> None:

@@ -38,6 +38,7 @@ def signer() -> Signer:
     """
     try:
         if not (_path(PRIVATE).exists() and _path(PUBLIC).exists()):
+            _refuse_to_forget()
             _make()
         private = load_pem_private_key(_path(PRIVATE).read_bytes(), password=None)
     except (OSError, ValueError) as error:
@@ -48,6 +49,12 @@ def signer() -> Signer:
     if found.verifier != verifiers()[0]:
         raise NoKey(f"The first line of {_path(PUBLIC)} is not the public half of {_path(PRIVATE)}.")
     return found
+
+
+def _refuse_to_forget() -> None:
+    """A list of public keys that is gone is not made anew with fewer: what they signed could not be checked."""
+    if _path(PRIVATE).exists() and any(Path(settings.WITNESS_DIR).glob("*")):
+        raise NoKey(f"{_path(PUBLIC)} is missing: restore it from the backup.")
 
 
 def verifiers() -> list[VerifierKey]:

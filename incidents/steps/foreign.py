@@ -90,9 +90,10 @@ def keep(
     said = verdict.facts()
     again = {"sha256": verdict.sha256, "mode": said["mode"], "anchor": said["anchor"], "subject": on}
     _ask(incident, Act.VERIFY_FOREIGN, by, on)
+    file.seek(0)
+    received = attachments.receive(incident, file)
     with transaction.atomic():
-        file.seek(0)
-        attachment = attachments.store(incident, file, by)
+        attachment = attachments.enter(incident, received, by)
         with step(incident, Act.VERIFY_FOREIGN, by=by) as taken:
             taken.refuse_repeat(Kind.FOREIGN_VERIFIED, **again)
             taken.refuse_if(_changed_meanwhile(attachment, verdict))

@@ -18,7 +18,7 @@ from incidents.steps import four_eyes
 from incidents.steps import rollback as steps
 from incidents.terms import Act, Role
 from incidents.views.action_page import is_followed, show
-from incidents.views.acts import back, bring
+from incidents.views.acts import back, bring, receive
 from incidents.views.base import incident_page, showing_refusals, telling_refusals
 
 WAITS_FOR_SECOND = "Proposed. It happens once a second person has confirmed it."
@@ -67,11 +67,13 @@ def complete(request: Any, incident: Incident, key: str) -> HttpResponse:
     doing = _of(incident, key)
     form = CompleteForm(*data_of(request), auto_id="id_complete_%s")
     if form.is_valid():
-        with showing_refusals(form), transaction.atomic():
-            if form.brought:
-                bring(request, incident, f"action:{key}", Role(doing.owner), **form.brought)
-            said = {name: form.cleaned_data[name] for name in ("succeeded", "result", "happened_at")}
-            steps.complete(doing, **said, by=request.user)
+        with showing_refusals(form):
+            received = receive(request, incident, Role(doing.owner), form.brought)
+            with transaction.atomic():
+                if received:
+                    bring(request, incident, f"action:{key}", Role(doing.owner), **received)
+                said = {name: form.cleaned_data[name] for name in ("succeeded", "result", "happened_at")}
+                steps.complete(doing, **said, by=request.user)
             messages.success(request, "Recorded.")
             return back("incidents:action", incident, key)
     return show(request, incident, key, complete=form)

@@ -46,29 +46,37 @@ def offer(request: Any, incident: Incident, act: Act, blockers: Iterable[Any] = 
     return Offer(act, may(request, act, owner), policy.who_may(act, owner), found)
 
 
-def bring(request: Any, incident: Incident, subject: str, owner: Role | None, **parts: Any) -> Exhibit:
-    """Attach what a form brought for `subject`. A file is stored only for somebody who may attach it.
+def receive(request: Any, incident: Incident, owner: Role | None, brought: dict[str, Any]) -> dict[str, Any]:
+    """What a form brought, its file looked at and kept: before the act's transaction, as a scanner may take long.
+
+    A file is kept only for somebody who may attach it.
 
     Args:
-        parts: `text`, `link` and `file`, as far as they were given.
+        brought: text, link and file, as far as they were given.
+
+    Raises:
+        Denied, Refused: nothing is kept.
     """
-    file = parts.pop("file", None)
-    attachment = _store(request, incident, owner, file) if file else None
-    return cleanup.attach(
-        incident, subject, owner=owner or Role.COMMANDER, by=request.user, attachment=attachment, **parts
-    )
-
-
-def _store(request: Any, incident: Incident, owner: Role | None, file: Any) -> Any:
+    if not brought.get("file"):
+        return brought
     asked = offer(request, incident, Act.ATTACH_EVIDENCE, owner=owner)
     if not asked.mine:
         raise Denied(f"{asked.act.label} is for the {asked.who} of this incident.")
     if asked.blockers:
         raise Refused(*asked.blockers)
     try:
-        return attachments.store(incident, file, request.user)
+        return brought | {"file": attachments.receive(incident, brought["file"])}
     except attachments.NotStored as error:
         raise Refused(str(error)) from error
+
+
+def bring(request: Any, incident: Incident, subject: str, owner: Role | None, **received: Any) -> Exhibit:
+    """Attach for `subject` what was received."""
+    file = received.pop("file", None)
+    attachment = attachments.enter(incident, file, request.user) if file else None
+    return cleanup.attach(
+        incident, subject, owner=owner or Role.COMMANDER, by=request.user, attachment=attachment, **received
+    )
 
 
 def waiting(request: Any, board: Board, *acts: Act, **arguments: Any) -> list[ProposalState]:

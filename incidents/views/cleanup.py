@@ -18,7 +18,7 @@ from incidents.runbook.content import CleanupArea
 from incidents.steps import cleanup as steps
 from incidents.steps import four_eyes
 from incidents.terms import Act, CleanupState, Role
-from incidents.views.acts import back, bring, offer, waiting
+from incidents.views.acts import back, bring, offer, receive, waiting
 from incidents.views.base import incident_page, showing_refusals
 from incidents.views.step_page import holder_of, render_step
 
@@ -44,11 +44,13 @@ def cleanup_area(request: Any, incident: Incident, area: str) -> HttpResponse:
         return _page(request, incident, text)
     form = CleanupForm(*data_of(request), area=area_state(incident, text))
     if form.is_valid():
-        with showing_refusals(form), transaction.atomic():
-            for key, parts in form.brought.items():
-                bring(request, incident, steps.subject(key), text.owner, **parts)
-            if form.ticked:
-                steps.tick(incident, form.ticked, by=request.user, note=form.cleaned_data["note"])
+        with showing_refusals(form):
+            found = {key: receive(request, incident, text.owner, brought) for key, brought in form.brought.items()}
+            with transaction.atomic():
+                for key, received in found.items():
+                    bring(request, incident, steps.subject(key), text.owner, **received)
+                if form.ticked:
+                    steps.tick(incident, form.ticked, by=request.user, note=form.cleaned_data["note"])
             messages.success(request, f"{text.name}: recorded.")
             return back("incidents:cleanup_area", incident, area)
     return _page(request, incident, text, form)

@@ -20,7 +20,7 @@ from incidents.models.verify import RUNNING
 from incidents.steps import four_eyes
 from incidents.steps import verify as steps
 from incidents.terms import Act, GateOutcome, Role
-from incidents.views.acts import Offer, back, bring, offer, waiting
+from incidents.views.acts import Offer, back, bring, offer, receive, waiting
 from incidents.views.base import incident_page, showing_refusals, telling_refusals
 from incidents.views.step_page import holder_of, render_step
 
@@ -45,11 +45,14 @@ def record(request: Any, incident: Incident, gate: str) -> HttpResponse:
     checked = _of(incident, gate)
     form = RecordForm(*data_of(request), auto_id="id_record_%s")
     if form.is_valid():
-        with showing_refusals(form), transaction.atomic():
-            if form.brought:
-                bring(request, incident, f"gate:{gate}", _as(request, checked), **form.brought)
-            said = {name: form.cleaned_data[name] for name in ("outcome", "note", "happened_at")}
-            steps.record_by_hand(checked, **said, by=request.user)
+        with showing_refusals(form):
+            owner = _as(request, checked)
+            received = receive(request, incident, owner, form.brought)
+            with transaction.atomic():
+                if received:
+                    bring(request, incident, f"gate:{gate}", owner, **received)
+                said = {name: form.cleaned_data[name] for name in ("outcome", "note", "happened_at")}
+                steps.record_by_hand(checked, **said, by=request.user)
             messages.success(request, "Recorded.")
             return back("incidents:gate", incident, gate)
     return _page(request, incident, gate, record=form)

@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 from django.core.exceptions import BadRequest, RequestDataTooBig, SuspiciousOperation
 from django.core.signals import got_request_exception
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, InternalError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
 from ninja import NinjaAPI
@@ -114,6 +114,7 @@ HANDLERS: dict[type[Exception], Handler] = {
     UnreadablePostError: _plain(400, detail="The body ended early."),
     OperationalError: _gone,
     InterfaceError: _gone,
+    InternalError: _gone,
     Exception: _bug,
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from datetime import timedelta
 
@@ -230,7 +231,8 @@ def test_each_sender_keeps_its_connection_for_a_run(
     notice = issue(make_incident(crew), crew, NoticeKind.A)
 
     with hostile_server(settings) as server:
-        server.greet = lambda: time.sleep(0.3) or ""  # or the first is done with everything before the last one begins
+        together = threading.Barrier(connections)  # or the first is done with everything before the last one begins
+        server.greet = lambda: str(together.wait(10))[:0]
         delivery.run(notice.pk)
 
     assert (server.connections, len(server.kept)) == (connections, recipients)

@@ -117,16 +117,14 @@ def test_a_process_that_stands_still_with_a_lock_holds_nobody_up_for_long(
     with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as still:
         assert still.stdout
         assert still.stdout.readline() == "locked\n"
-        began = time.monotonic()
         asked = portal.ask("POST", where(found), "commander", {"text": "Is anybody there?"})
-        waited = time.monotonic() - began
         still.send_signal(signal.SIGCONT)
         _, said = still.communicate(timeout=20)
 
     assert asked.status == 201, asked
-    assert 1 < waited < 15
+    assert asked.seconds < 15
     assert still.returncode == 1
-    assert "idle-in-transaction timeout" in said
+    assert "django.db.utils.InternalError: terminating connection due to idle-in-transaction timeout" in said
 
 
 @pytest.mark.parametrize("portal", ["sqlite"], indirect=True)

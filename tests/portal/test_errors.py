@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, InternalError, OperationalError
 
 from incidents.models import EvidenceEntry
 from incidents.steps import base
@@ -34,7 +34,10 @@ def sent(monkeypatch: pytest.MonkeyPatch, error: Exception) -> Any:
     return response
 
 
-@pytest.mark.parametrize("error", [OperationalError("canceled by lock timeout"), InterfaceError("closed")])
+@pytest.mark.parametrize(
+    "error",
+    [OperationalError("canceled by lock timeout"), InterfaceError("closed"), InternalError("idle in transaction")],
+)
 def test_a_database_that_does_not_answer_is_named_and_nothing_typed_is_lost(
     monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:

@@ -61,6 +61,20 @@ def test_a_key_that_another_process_is_making_is_used_at_once(settings: Any) -> 
     assert keys.verifiers() == [made]
 
 
+def test_a_lost_list_of_public_keys_is_not_replaced_by_a_poorer_one(crew: Crew, settings: Any) -> None:
+    sign(make_incident(crew))
+    old, _ = keys.rotate()
+    kept = (Path(settings.KEY_DIR) / keys.PUBLIC).read_text()
+    (Path(settings.KEY_DIR) / keys.PUBLIC).unlink()
+
+    with pytest.raises(keys.NoKey, match=r"verifiers\.txt is missing: restore it"):
+        keys.signer()
+
+    (Path(settings.KEY_DIR) / keys.PUBLIC).write_text(kept)
+    assert keys.signer()
+    assert old in keys.verifiers()
+
+
 @pytest.mark.parametrize("damage", [Path.unlink, lambda file: file.write_text("no key")])
 def test_a_lost_or_damaged_key_is_rotated_and_signs_on(crew: Crew, settings: Any, damage: Any) -> None:
     old = keys.signer().verifier

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 import time_machine
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.db.models.functions import Now
 
-from incidents import clock
+from incidents import clock, dispatch
+from incidents.connectors.base import Outcome
 from incidents.models import Action, Attempt, EvidenceEntry, Incident, Product, Wiring
 from incidents.models.connector import Connector
 from incidents.steps import attempts, declare, roles, rollback
@@ -479,3 +480,33 @@ def test_what_an_earlier_start_printed_is_gone_with_the_next() -> None:
     attempt.refresh_from_db()
     assert (attempt.output, attempt.output_dropped) == ("", 0)
     assert not attempts.report(claimed, "too late", 0)
+
+
+# The database fails just then ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("is_written", [False, True], ids=["not written", "only the answer is lost"])
+def test_what_came_of_an_act_is_written_once_the_database_answers_again(
+    monkeypatch: pytest.MonkeyPatch, is_written: bool
+) -> None:
+    _, incident, attempt, claimed = started()
+    settle, tries = attempts.settle, []
+
+    def failing(*told: Any, **facts: Any) -> bool:
+        tries.append(told)
+        if len(tries) > 1:
+            return settle(*told, **facts)
+        if is_written:
+            settle(*told, **facts)
+        raise OperationalError("canceling statement due to lock timeout")
+
+    monkeypatch.setattr(attempts, "settle", failing)
+    dispatch._settle(claimed, Outcome(state="succeeded", sentence="200 OK"))
+
+    attempt.refresh_from_db()
+    said = EvidenceEntry.objects.filter(chain=incident.chain, kind__startswith="action.").values_list("kind", flat=True)
+    assert (attempt.state, attempt.sentence) == (AttemptState.SUCCEEDED, "200 OK")
+    assert Kind.ACTION_LATE not in said
+    assert list(said).count(Kind.ACTION_SUCCEEDED) == 1
+    assert len(tries) == (1 if is_written else 2)

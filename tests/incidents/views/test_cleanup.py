@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 
+from incidents.evidence import scanner
 from incidents.models import Attachment
 from incidents.steps import cleanup
 from incidents.terms import CleanupState, Level, Phase, Role
@@ -52,6 +54,23 @@ def test_an_area_is_completed_in_one_form_by_its_owner(crew: Crew) -> None:
     for words in ("Complete", "rotation.log", "Every role reads its tenant only", "All three accounts"):
         assert words in page
     assert "1 of 3 cleanup areas are complete" in text_of(owner.open("cleanup"))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nobody_waits_for_a_scanner(crew: Crew, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files are looked at before the act's transaction: a silent scanner holds up who brought them, and no one else."""
+    owner, scan, asked = at(rolling(crew), crew[Role.SECURITY_LEAD]), scanner.scan, []
+
+    def noting(*told: Any) -> Any:
+        asked.append(connection.in_atomic_block)
+        return scan(*told)
+
+    monkeypatch.setattr(scanner, "scan", noting)
+    files = {f"{key}-file": SimpleUploadedFile(f"{key}.log", b"done") for key in ("rotation-log", "scope-summary")}
+    response = owner.send("cleanup_area", "credentials", items=["credentials-rotate"], **files)
+
+    assert (response.status_code, Attachment.objects.count()) == (302, 2)
+    assert asked == [False, False]
 
 
 def test_evidence_can_come_before_the_ticks_and_in_parts(crew: Crew) -> None:
