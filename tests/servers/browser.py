@@ -15,6 +15,8 @@ from tests.servers.portal import Process
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, ConsoleMessage, Page
 
+# A busy machine may take long over a page.
+LONGEST_MS = 15_000
 FLAGS = [
     "--headless=new",
     "--disable-gpu",
@@ -55,8 +57,9 @@ class Console:
 @pytest.fixture(scope="session")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Browser"]:
     """One Chromium for the whole run."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=LONGEST_MS)
     # Playwright's sync API keeps an event loop in this thread, which Django would take for async code.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
     sandbox = [] if os.geteuid() else ["--no-sandbox"]
@@ -94,7 +97,7 @@ def open_page(browser: "Browser", served: Process, console: Console) -> Iterator
         if user is not None:
             context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": _session(user), "url": served.url}])
         page = context.new_page()
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(LONGEST_MS)
         page.on("console", console.note)
         page.on("pageerror", lambda error: console.complaints.append(f"uncaught: {error}"))
         return page
