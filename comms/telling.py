@@ -7,17 +7,24 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+import structlog
 from django.db.models import Exists, OuterRef
 
-from comms import drafts, notices, stepping_in, unknown_outcome
+from comms import clean, drafts, notices, stepping_in, unknown_outcome
 from comms.facts import facts_of
 from comms.models import Notice
 from incidents import clock, lifecycle
 from incidents.models import EvidenceEntry, Incident
+from incidents.steps import roles
 from incidents.steps.base import Refused, step
 from incidents.terms import Act, Kind, NoticeKind
 
+log = structlog.get_logger()
 LOOKED_BACK = timedelta(days=1)
+
+
+class _Settled(Exception):
+    """Told already, or not so any more."""
 
 
 @dataclass(frozen=True)
@@ -53,22 +60,45 @@ def _untold() -> Iterator[tuple[Any, int]]:
 
 
 def tell(incident: Incident, seq: int) -> Notice | None:
-    """Mail what the entry says to those whom it concerns; None where they were told, or it is not so any more."""
+    """Mail what the entry says to those whom it concerns; None where they were told, or it is not so any more.
+
+    Where no mail reaches any of them, whoever holds a role is told instead, and the process's log warns.
+    """
     try:
         with step(incident, Act.SEND_NOTICE, by=None) as taken:
             entry = taken.incident.chain.entries.get(seq=seq)
             news = NEWS[Kind(entry.kind)]
             if Notice.objects.filter(incident=taken.incident, about=seq).exists() or not news.stands(entry):
-                raise Refused("There is nobody to tell of this.")
+                raise _Settled
             said = news.said(taken.incident, entry)
             written = drafts.told(news.notice, facts_of(taken.incident), said, at=taken.at)
             words = drafts.frozen(taken.incident, news.notice, written, at=taken.at)
-            people = news.people(taken.incident, entry)
+            people = _reachable(taken.incident, entry, news)
             notice = notices.put(taken, news.notice, words, people, about=seq)
             notices.record_issued(taken, notice)
-    except Refused:
+    except _Settled:
+        return None
+    except Refused as error:
+        log.warning("telling.refused", incident=incident.pk, seq=seq, reason=str(error))
         return None
     return notice
+
+
+def _reachable(incident: Incident, entry: EvidenceEntry, news: News) -> list[tuple[str, str]]:
+    people = news.people(incident, entry)
+    if any(_takes_mail(email) for _, email in people):
+        return people
+    log.warning("telling.nobody", incident=incident.pk, seq=entry.seq)
+    holders = roles.current(incident).filter(user__is_active=True).order_by("role")
+    return people + [(str(row.user), row.user.email) for row in holders]
+
+
+def _takes_mail(email: str) -> bool:
+    try:
+        clean.mailbox(email)
+    except clean.NotAMailbox:
+        return False
+    return True
 
 
 def is_overtaken(notice: Notice) -> bool:

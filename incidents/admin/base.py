@@ -17,6 +17,7 @@ from django.urls import URLPattern, path, reverse
 
 from incidents import authority
 from incidents.configuration import OfStaff
+from incidents.connectors import credentials
 from incidents.models import Incident
 
 
@@ -111,6 +112,18 @@ class ReadOnlyAdmin(OfStaff, WithActs):
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return self.fields or [field.name for field in self.opts.concrete_fields if field.name != "id"]
+
+
+class ShownMasked(ReadOnlyAdmin):
+    """Rows that hold what was typed into a connector or a wiring; nothing is saved from here."""
+
+    masked: tuple[str, ...] = ()
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        row = super().get_object(request, object_id, from_field)
+        for name in self.masked if row else ():
+            setattr(row, name, credentials.masked(getattr(row, name)))
+        return row
 
 
 @cache

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST
 from incidents.admin.base import PageAct, WithActs
 from incidents.admin.connector_forms import ConnectorForm, WiringForm
 from incidents.configuration import RecordedAdmin
-from incidents.connectors import urls
+from incidents.connectors import credentials, urls
 from incidents.models import Connector, Wiring
 from incidents.runbook import Runbook
 from incidents.self_test import findings_of
@@ -35,7 +35,7 @@ class ConnectorAdmin(RecordedAdmin, WithActs):
 
     def shown(self, name: str, value: Any) -> Any:
         """A URL stands with its host only: a path or query may carry a secret."""
-        return _without_paths(value) if name == "config" else super().shown(name, value)
+        return credentials.masked(_without_paths(value) if name == "config" else super().shown(name, value))
 
     @admin.display(description="Secret", boolean=True)
     def has_secret(self, row: Connector) -> bool:
@@ -59,6 +59,8 @@ class ConnectorAdmin(RecordedAdmin, WithActs):
         super().save_model(request, obj, form, change)
         for sentence in form.warnings:
             self.message_user(request, f"Saved, but switched off: {sentence}", "WARNING")
+        for sentence in form.kept_credentials:
+            self.message_user(request, f"Saved as it was before: {sentence}", "WARNING")
 
 
 def _without_paths(value: Any) -> Any:
@@ -81,6 +83,10 @@ class WiringAdmin(RecordedAdmin):
     list_filter = ("product",)
     list_select_related = ("product", "connector")
     search_fields = ("key", "connector__name", "product__slug")
+
+    def shown(self, name: str, value: Any) -> Any:
+        """Without the credentials that somebody typed before they were refused."""
+        return credentials.masked(super().shown(name, value))
 
 
 def lost_wirings(book: Runbook) -> list[str]:

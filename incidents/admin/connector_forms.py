@@ -66,17 +66,17 @@ class Masking(forms.ModelForm):
         for name in self.masked:
             self.initial[name] = credentials.masked(self.initial.get(name) or {})
 
-    def taken(self, asked: dict[str, Any], name: str) -> list[str]:
+    def taken(self, asked: dict[str, Any], name: str, kind: str) -> list[str]:
         """Put what is stored in the place of its masked likeness, which came back as it was shown.
 
         Returns:
             A sentence for each credential in what was typed anew.
         """
         stored = getattr(self.instance, name)
-        if asked[name] == credentials.masked(stored):
+        if asked[name] in (stored, credentials.masked(stored)):
             asked[name] = stored
             return []
-        return credentials.found_in(asked[name])
+        return credentials.found_in(asked[name], kind)
 
 
 class ConnectorForm(Masking):
@@ -112,6 +112,7 @@ class ConnectorForm(Masking):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.warnings: list[str] = []
+        self.kept_credentials: list[str] = []
         self.kept = self.instance.secret
         self.initial.pop("secret", None)
         if self.kept:
@@ -125,9 +126,10 @@ class ConnectorForm(Masking):
         if asked.get("forget_secret"):
             asked["secret"] = ""
         if {"kind", "config", "secret"} <= set(asked):
-            typed = self.taken(asked, "config")
-            found = credentials.found_in(asked["config"]) + problems_of(asked["kind"], asked["config"], asked["secret"])
-            for sentence in found if asked.get("enabled") else typed:
+            typed = self.taken(asked, "config", asked["kind"])
+            self.kept_credentials = credentials.found_in(asked["config"], asked["kind"])
+            found = problems_of(asked["kind"], asked["config"], asked["secret"])
+            for sentence in typed + found if asked.get("enabled") else typed:
                 self.add_error("config", sentence)
             self.warnings = found
         return asked
@@ -160,7 +162,7 @@ class WiringForm(Masking):
     def clean(self) -> dict[str, Any]:
         asked: dict[str, Any] = super().clean() or {}
         if {"key", "connector", "arguments"} <= set(asked):
-            for sentence in self.taken(asked, "arguments"):
+            for sentence in self.taken(asked, "arguments", asked["connector"].kind):
                 self.add_error("arguments", sentence)
         if {"key", "connector", "arguments"} <= set(asked):
             self._check(asked["key"], asked["connector"], asked["arguments"])

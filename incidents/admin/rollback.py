@@ -10,23 +10,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
 
-from incidents.admin.base import ReadOnlyAdmin
-from incidents.connectors import credentials
+from incidents.admin.base import ReadOnlyAdmin, ShownMasked
 from incidents.models import Action, Approval, Attempt, CallbackReceipt, DispatchStop, Rehearsal
 from incidents.steps import kill_switch
 from incidents.steps.base import Denied, Refused
-
-
-class ShownMasked(ReadOnlyAdmin):
-    """Rows that hold what was typed into a connector or a wiring; nothing is saved from here."""
-
-    masked: tuple[str, ...] = ()
-
-    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
-        row = super().get_object(request, object_id, from_field)
-        for name in self.masked if row else ():
-            setattr(row, name, credentials.masked(getattr(row, name)))
-        return row
 
 
 @admin.register(Action)

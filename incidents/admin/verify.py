@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from django.contrib import admin
 
-from incidents.admin.base import ReadOnlyAdmin
+from incidents.admin.base import ReadOnlyAdmin, ShownMasked
 from incidents.models import AcceptedRisk, BaselineBlocker, Gate, GateRun
 
 
 @admin.register(Gate)
-class GateAdmin(ReadOnlyAdmin):
+class GateAdmin(ShownMasked):
+    masked = ("arguments",)
     list_display = ("incident", "key", "name", "owner", "connector")
     list_filter = ("owner",)
     list_select_related = ("incident", "connector")

@@ -10,12 +10,13 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
+from structlog.testing import capture_logs
 
 from comms import delivery, telling
 from comms.models import Notice, NoticeState
 from incidents.evidence import completeness, log
 from incidents.models import Attempt, Connector, EvidenceEntry, Incident, Wiring
-from incidents.steps import attempts, rollback, unfreeze
+from incidents.steps import attempts, roles, rollback, unfreeze
 from incidents.terms import AttemptState, Kind, Level, NoticeKind, Phase, Role
 from tests.comms.world import Shift
 from tests.factories import Crew, make_incident
@@ -113,6 +114,60 @@ def test_an_attempt_is_told_once_and_the_next_one_again(
 
     assert (telling.check(), telling.check()) == (1, 0)
     assert [str(attempt.pk) in notice.body for attempt, notice in zip((attempt, again), told(incident), strict=True)]
+
+
+ARGO = {"application": "shop"}
+INPUTS = {"values": {"attempt": "run {attempt}"}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "config", "ref", "known_as"),
+    [
+        ("command", {}, "", "{attempt}"),
+        ("github", INPUTS, "17", "{attempt}"),
+        ("github", {"values": {"who": "me"}}, "17", "17"),
+        ("argocd", ARGO, "", ""),
+    ],
+)
+def test_the_outside_system_knows_it_only_as_what_it_was_told_or_said(
+    crew: Crew, lost: tuple[Incident, Attempt], kind: str, config: dict[str, Any], ref: str, known_as: str
+) -> None:
+    incident, attempt = lost
+    Connector.objects.filter(pk=attempt.action.connector_id).update(kind=kind, config=config)
+    Attempt.objects.filter(pk=attempt.pk).update(remote_ref=ref)
+
+    telling.check()
+
+    [body] = [notice.body for notice in told(incident)]
+    sentence = f" It knows this attempt as {known_as.format(attempt=attempt.pk)}." if known_as else ""
+    assert f"- Look in the outside system whether it was done.{sentence}\n" in body
+
+
+def test_where_neither_can_be_mailed_whoever_holds_a_role_is(crew: Crew, lost: tuple[Incident, Attempt]) -> None:
+    incident, attempt = lost
+    owner = crew[Role(attempt.action.owner)]
+    type(owner).objects.filter(pk=crew.commander.pk).update(email="nowhere")
+    type(owner).objects.filter(pk=owner.pk).update(is_active=False)
+
+    with capture_logs() as logged:
+        assert (telling.check(), telling.check()) == (1, 0)
+
+    copies = told(incident)[0].deliveries
+    assert {copy.email for copy in copies.filter(state="queued")} == {
+        row.user.email for row in roles.current(incident) if row.user not in (crew.commander, owner)
+    }
+    assert [line["log_level"] for line in logged if line["event"] == "telling.nobody"] == ["warning"]
+
+
+def test_what_nobody_at_all_can_be_mailed_is_said_each_time(crew: Crew, lost: tuple[Incident, Attempt]) -> None:
+    incident, _ = lost
+    type(crew.commander).objects.update(is_active=False)
+
+    with capture_logs() as logged:
+        assert telling.check() == 0
+
+    assert told(incident) == []
+    assert [line["event"] for line in logged if line["log_level"] == "warning"] == ["telling.nobody", "telling.refused"]
 
 
 def test_two_that_are_lost_at_the_same_moment_are_both_told(crew: Crew, later: Shift) -> None:

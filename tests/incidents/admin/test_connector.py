@@ -171,8 +171,8 @@ TYPED = "https://ci.example.test/hooks?team=ops&access_token=s3cr3t"
 @pytest.mark.parametrize(
     ("url", "sentence"),
     [
-        (TYPED, "“access_token” in the address looks like a secret. Name the variable that holds it as the secret"),
-        ("https://me:s3cr3t@ci.example.test/", "The address holds a user name or password. Name the variable"),
+        (TYPED, "“access_token” in the address looks like a secret. A webhook's secret only signs"),
+        ("https://me:s3cr3t@ci.example.test/", "The address holds a user name or password. A webhook's secret"),
     ],
 )
 def test_a_credential_in_an_address_is_refused_even_switched_off(enabled: str, url: str, sentence: str) -> None:
@@ -184,15 +184,16 @@ def test_a_credential_in_an_address_is_refused_even_switched_off(enabled: str, u
     assert Connector.objects.count() == 0
 
 
-def test_one_that_was_typed_before_is_masked_and_can_be_switched_off_or_replaced() -> None:
+def test_one_that_was_typed_before_is_masked_and_stays_until_it_is_replaced() -> None:
     _, client = clerk()
     fields = {"name": "Deployer", "kind": "webhook", "secret": "env:DEPLOY_SECRET"}
     connector = Connector.objects.create(**fields, config={"url": TYPED})
     url = address(connector, "change")
 
     shown = client.get(url).content.decode()
-    still_on = client.post(url, filled(client, url, deadline_seconds="60")).content.decode()
-    sent = filled(client, url)
+    still_on = client.post(url, filled(client, url, deadline_seconds="60"), follow=True).content.decode()
+    on = Connector.objects.get()
+    sent = filled(client, url, deadline_seconds="120")
     del sent["enabled"]
     client.post(url, sent)
     off = Connector.objects.get()
@@ -200,9 +201,33 @@ def test_one_that_was_typed_before_is_masked_and_can_be_switched_off_or_replaced
 
     assert "s3cr3t" not in shown
     assert "access_token=[masked]" in shown
-    assert "looks like a secret" in still_on
+    assert "Saved as it was before: “access_token” in the address looks like a secret" in still_on
+    assert (on.enabled, on.config, on.deadline_seconds) == (True, {"url": TYPED}, 60)
     assert (off.enabled, off.config, off.deadline_seconds) == (False, {"url": TYPED}, 120)
     assert Connector.objects.get().config == {"url": "https://ci.example.test/hooks"}
+
+
+@pytest.mark.parametrize("last", ["change", "delete"])
+@pytest.mark.parametrize("model", [Connector, Wiring])
+def test_what_takes_a_credential_out_leaves_it_in_no_log(model: type[Any], last: str) -> None:
+    _, client = clerk()
+    bad = {"ref": "main", "values": {"next": TYPED, "all": "https://me:s3cr3t@x.test/"}}
+    row = Connector.objects.create(name="CI", kind="github", secret="env:T", config={**json.loads(GITHUB), **bad})
+    if model is Wiring:
+        row = Wiring.objects.create(
+            product=ProductFactory(), key="3a-redeploy", connector=row, arguments={"next": TYPED}, target_key="a"
+        )
+    url = address(row, last)
+
+    if last == "delete":
+        client.post(url, {"post": "yes"})
+    else:
+        client.post(url, filled(client, url, **{"config" if model is Connector else "arguments": GITHUB}))
+
+    [entry] = configured()
+    assert "access_token=[masked]" in json.dumps(entry.body["old"])
+    assert "s3cr3t" not in json.dumps(entry.body)
+    assert "s3cr3t" not in client.get(address(entry, "change")).content.decode()
 
 
 def test_the_self_test_says_what_check_says(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -329,7 +354,12 @@ def test_a_wiring_is_made_changed_and_removed_on_record() -> None:
         ("command", "3a-redeploy", '{"target": "no spaces!"}', "does not have the form that the settings ask for"),
         ("command", "3a-redeploy", '{"colour": "red"}', "echo has no argument"),
         ("command", "3a-redeploy", '{"target": 1}', "Every argument is a text."),
-        ("github", "3a-redeploy", '{"hook": "https://x.test/?sig=s3cr3t"}', "“sig” in the address looks like a secret"),
+        (
+            "github",
+            "3a-redeploy",
+            '{"hook": "https://x.test/?token=s3cr3t"}',
+            "“token” in the address looks like a secret",
+        ),
         ("command", "boredom", "{}", "Select a valid choice."),
         ("github", "health", "{}", "A gate is checked by a probe or a command"),
         ("github", "3a-redeploy", '{"revision": "other"}', "The argument “revision” is fixed by the connector."),

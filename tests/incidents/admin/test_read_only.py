@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from incidents.admin.base import ReadOnlyAdmin
-from incidents.models import EvidenceEntry, Incident
+from incidents.models import EvidenceEntry, Gate, Incident
 from incidents.steps import declare, freeze
 from incidents.terms import Level, Measure, Phase, Role
 from tests.factories import Crew, make_crew, make_incident
@@ -103,6 +103,19 @@ def test_only_people_of_the_back_office_get_in() -> None:
             assert client.get(url).status_code == 302, url
     assert client.get(address(incident, "correct")).status_code == 302
     assert client.post(address(incident, "correct"), {"field": "summary"}).status_code == 302
+
+
+def test_a_gate_is_shown_without_the_credential_that_its_wiring_held() -> None:
+    incident = make_incident(make_crew())
+    gate = Gate.objects.create(
+        incident=incident, key="own", name="Own", arguments={"a": "https://h.example.test/?token=s3cr3t"}
+    )
+    _, client = clerk()
+
+    page = client.get(address(gate, "change")).content.decode()
+
+    assert "token=[masked]" in page
+    assert "s3cr3t" not in page
 
 
 @pytest.mark.parametrize("model", [Incident, EvidenceEntry], ids=["incidents", "entries"])
