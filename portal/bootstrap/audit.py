@@ -26,8 +26,12 @@ def audit(options: list[str]) -> int:
         0 where every package was asked for and none is known to be vulnerable, 1 where one is, 2 where not all could
         be asked for.
     """
-    locks, rest = _locks(options)
-    python, ends = _python(), []
+    try:
+        (locks, rest), python = _locks(options), _python()
+    except (SystemExit, subprocess.CalledProcessError, IndexError) as error:
+        _print(f"nothing could be asked for: {error}")
+        return UNASKED
+    ends = []
     for lock in locks:
         found, fault = _asked(python, lock, rest)
         ends.append(_told(lock.name, found, fault))

@@ -68,6 +68,8 @@ def advice(packages: list[str]) -> str:
     """The one line that installs what is missing."""
     if Path("/etc/debian_version").exists():
         return f"apt-get install --no-install-recommends {' '.join(packages)}"
+    if packages == TRACER_PACKAGES:
+        return "install strace (the fault scenarios run on Linux)"
     return "brew install pango" if packages == PDF_PACKAGES else "install Chromium and set CHROMIUM to its path"
 
 

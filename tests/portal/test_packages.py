@@ -130,6 +130,13 @@ def test_a_service_that_does_not_answer_fails_it_as_well(planted: Path) -> None:
     assert said.startswith("planted.lock: nothing could be asked for: ")
 
 
+def test_what_cannot_even_be_asked_is_no_vulnerability() -> None:
+    code, said = audit("http://127.0.0.1:9/", "--lock")
+
+    assert code == 2
+    assert said.startswith("nothing could be asked for: ")
+
+
 @pytest.mark.thorough
 def test_each_lock_file_is_asked_about() -> None:
     asked: list[str] = []
