@@ -14,7 +14,7 @@ from uuid import UUID
 
 import structlog
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, InternalError, OperationalError, connection
+from django.db import DatabaseError, connection
 from django.db.models.functions import Now
 
 from incidents.connectors import evidence_log, output, probe, registry
@@ -22,13 +22,12 @@ from incidents.connectors.base import Followed, Job, Limits, Outcome, Rehearsed
 from incidents.connectors.output import Output
 from incidents.connectors.watch import Watch
 from incidents.models import Action, Attempt, Connector, GateRun, Rehearsal, WorkerBeat
+from incidents.prepared import GONE
 from incidents.steps import attempts, following, lease, rollback, verify
 from incidents.steps.base import Refused
 from incidents.terms import AttemptState, GateOutcome
 
 FETCH_SECONDS = 45.0
-# What is raised where the database is away, does not let us have a row, or has ended our session.
-GONE = (OperationalError, InterfaceError, InternalError)
 FORGOTTEN = timedelta(hours=1)
 _noted_at = float("-inf")
 log = structlog.get_logger()

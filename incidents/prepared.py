@@ -10,11 +10,13 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
-from django.db import DEFAULT_DB_ALIAS, connections
+from django.db import DEFAULT_DB_ALIAS, InterfaceError, InternalError, OperationalError, connections
 from django.db.models import QuerySet
 from django.db.models.query import get_related_populators
 
 _PREPARE_AFTER = 1
+# The database is away, does not let us have a row, or has ended a session that stood still.
+GONE = (OperationalError, InterfaceError, InternalError)
 
 
 def cursor() -> Any:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 
 from django.core.exceptions import BadRequest, SuspiciousOperation
-from django.db import InterfaceError, InternalError, OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseForbidden, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
 from django.template import loader
+
+from incidents.prepared import GONE
 
 _BROKE = {
     "code": 500,
@@ -27,8 +28,7 @@ _SECRET = ("password", "secret", "token", "code")
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Called by Django while the error is being handled. Asks the database nothing: it may be what is missing."""
-    # PostgreSQL ends a transaction that stands still with what Django calls an internal error.
-    is_database = isinstance(sys.exc_info()[1], OperationalError | InterfaceError | InternalError)
+    is_database = isinstance(sys.exc_info()[1], GONE)
     words = _DATABASE if is_database else _BROKE
     context = words | {"request_id": getattr(request, "request_id", ""), "typed": _typed(request)}
     response = HttpResponse(loader.render_to_string("500.html", context), status=context["code"])

@@ -8,7 +8,6 @@ from typing import Any
 import structlog
 from django.core.exceptions import BadRequest, RequestDataTooBig, SuspiciousOperation
 from django.core.signals import got_request_exception
-from django.db import InterfaceError, InternalError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
 from ninja import NinjaAPI
@@ -20,6 +19,7 @@ from incidents.api.problem import problem
 from incidents.api.strict import BadBody
 from incidents.evidence.attachments import Damaged, NotStored, TooLarge
 from incidents.evidence.keys import NoKey
+from incidents.prepared import GONE
 from incidents.steps.base import AlreadyFrozen, Denied, Refused
 from portal.accounts.auth import OutOfScope, Unauthenticated
 
@@ -112,9 +112,7 @@ HANDLERS: dict[type[Exception], Handler] = {
     SuspiciousOperation: _plain(400, detail="The request is not well-formed."),
     MultiPartParserError: _plain(400, detail="The multipart body is not well-formed."),
     UnreadablePostError: _plain(400, detail="The body ended early."),
-    OperationalError: _gone,
-    InterfaceError: _gone,
-    InternalError: _gone,
+    **dict.fromkeys(GONE, _gone),
     Exception: _bug,
 }
 
